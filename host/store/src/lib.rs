@@ -1,1 +1,156 @@
-//! store
+//! Ordered keys and bytes under one revision. The store knows no kinds and no JSON.
+//!
+//! Contract (every engine runs `suite`):
+//! - One store-wide [`Revision`], raised by one with every committed transaction that wrote something. All writes of one
+//!   transaction carry the same revision.
+//! - A transaction is atomic: all compares hold and all operations happen, or none. When it is answered, it is durable
+//!   (unless it asked for [`Durability::Lazy`]).
+//! - A watch from revision `r` delivers every write with revision > `r` below its prefix, in order, once, and none that a
+//!   crash could undo before it was acknowledged to its writer. `r` below the compaction point fails with `Compacted`.
+//! - A range at revision `r` shows the state after `r`, as long as `r` is not compacted.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+
+pub type Revision = u64;
+
+/// One key's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub key: Bytes,
+    pub value: Bytes,
+    /// Of the write that made the key.
+    pub create_revision: Revision,
+    /// Of its last write.
+    pub mod_revision: Revision,
+}
+
+/// A page of keys in order.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    pub entries: Vec<Entry>,
+    /// The revision that the page shows.
+    pub revision: Revision,
+    /// More keys follow in the range.
+    pub more: bool,
+    /// Keys left after this page.
+    pub remaining: u64,
+}
+
+/// A condition of a transaction on one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// The key does not exist.
+    Absent(Bytes),
+    /// The key's last write had this revision.
+    ModRevision(Bytes, Revision),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    Put { key: Bytes, value: Bytes },
+    Delete { key: Bytes },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// On disk before it is answered.
+    #[default]
+    Durable,
+    /// Answered from memory, on disk within [`LAZY_DELAY`]: leases, events, heartbeats.
+    Lazy,
+}
+
+/// How long a lazy write may be missing from the disk: a node's lease lasts 40 s, so losing these few costs nothing.
+pub const LAZY_DELAY: std::time::Duration = std::time::Duration::from_secs(3);
+
+#[derive(Clone, Debug, Default)]
+pub struct Txn {
+    pub compares: Vec<Compare>,
+    pub ops: Vec<Op>,
+    pub durability: Durability,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TxnOutcome {
+    /// All happened at this revision.
+    Committed(Revision),
+    /// A compare failed; the state of the compared keys, in order of the compares, read in the same transaction.
+    Failed(Vec<Option<Entry>>),
+}
+
+/// One write as a watcher sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub key: Bytes,
+    /// `None`: deleted at `revision`.
+    pub value: Option<Bytes>,
+    /// The state before, when there was one.
+    pub previous: Option<Entry>,
+    pub create_revision: Revision,
+    pub revision: Revision,
+}
+
+/// All events of one revision below the prefix, or a bare progress mark with no events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventBatch {
+    pub revision: Revision,
+    pub events: Vec<Event>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("revision {requested} was compacted; the oldest kept is {oldest}")]
+    Compacted { requested: Revision, oldest: Revision },
+    #[error("revision {requested} is not reached yet; the store is at {current}")]
+    Future { requested: Revision, current: Revision },
+    #[error("the watcher fell behind and was cut off at revision {at}")]
+    Slow { at: Revision },
+    #[error("{path} is in use by another process")]
+    InUse { path: String },
+    #[error("{path} has state format {found}; this program reads format {expected}")]
+    Format { path: String, found: u64, expected: u64 },
+    #[error("no space left for the state; free some and retry")]
+    Full(#[source] std::io::Error),
+    #[error("{operation} failed")]
+    Engine { operation: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// An engine.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The current state of a key.
+    async fn get(&self, key: &[u8]) -> Result<Option<Entry>, Error>;
+
+    /// Keys in `[start, end)` in order, at most `limit` (0 = all), as of `at` (`None` = now).
+    async fn range(&self, start: &[u8], end: &[u8], limit: usize, at: Option<Revision>) -> Result<Page, Error>;
+
+    async fn txn(&self, txn: Txn) -> Result<TxnOutcome, Error>;
+
+    /// Every write below `prefix` after `after`. The stream ends after an error.
+    async fn watch(&self, prefix: &[u8], after: Revision) -> Result<BoxStream<'static, Result<EventBatch, Error>>, Error>;
+
+    /// Forgets history before `revision`. Current values stay.
+    async fn compact(&self, revision: Revision) -> Result<(), Error>;
+
+    /// Of the last committed write.
+    fn revision(&self) -> Revision;
+
+    /// Writes everything lazy and closes; later calls fail with [`Error::Closed`].
+    async fn close(&self) -> Result<(), Error>;
+}
+
+/// The end of the range that holds exactly the keys with this prefix: etcd's `GetPrefixRangeEnd`.
+pub fn prefix_end(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < 0xff {
+            end.push(last + 1);
+            return end;
+        }
+    }
+    vec![0xff; 8]
+}

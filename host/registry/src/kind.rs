@@ -1,0 +1,165 @@
+//! The kind row: everything that the road knows of a kind. Built-ins are rows of tables in `kinds/`; a custom resource
+//! definition builds the same struct at run time and then has no less than a built-in kind has.
+
+use object::{GroupKind, GroupResource, Gvk, Gvr};
+
+/// One served resource.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    pub group: String,
+    pub version: String,
+    pub kind: String,
+    /// Lower-case plural, as in paths.
+    pub resource: String,
+    pub singular: String,
+    pub short_names: Vec<String>,
+    pub categories: Vec<String>,
+    pub scope: Scope,
+    pub verbs: Vec<Verb>,
+    pub subresources: Vec<Subresource>,
+    /// Printer columns of the Table form, first is always Name.
+    pub columns: Vec<Column>,
+    /// Beside `metadata.name` and `metadata.namespace`.
+    pub selectable_fields: Vec<SelectableField>,
+    /// `spec` changes raise `metadata.generation`.
+    pub has_generation: bool,
+    /// PUT to an absent name creates it (`AllowCreateOnUpdate`), e.g. leases, endpoints.
+    pub create_on_update: bool,
+    pub name_rule: NameRule,
+    pub persistence: Persistence,
+    /// Definition name in the schema graph, e.g. `io.k8s.api.core.v1.Pod`.
+    pub schema: String,
+    /// A small valid object as JSON: what the test matrix creates.
+    pub sample: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Namespaced,
+    Cluster,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    Get,
+    List,
+    Watch,
+    Create,
+    Update,
+    Patch,
+    Delete,
+    DeleteCollection,
+}
+
+/// `status`, `scale`, `binding`, … ; which verbs, and of which kind bodies are.
+#[derive(Clone, Debug)]
+pub struct Subresource {
+    pub name: String,
+    pub verbs: Vec<Verb>,
+    /// Kind of the body when it is not the parent's, e.g. autoscaling/v1 Scale.
+    pub gvk: Option<Gvk>,
+}
+
+/// One column of a Table: `metav1.TableColumnDefinition` and where its cell comes from.
+#[derive(Clone, Debug)]
+pub struct Column {
+    pub name: String,
+    /// `string`, `integer`, `number`, `boolean`, `date`.
+    pub ty: String,
+    pub format: String,
+    pub description: String,
+    /// 0 is always shown; above it, with `-o wide`.
+    pub priority: i32,
+    pub cell: Cell,
+}
+
+#[derive(Clone)]
+pub enum Cell {
+    /// A JSON path in dotted form with optional `[0]`; CRDs' printer columns use it too.
+    Path(String),
+    /// Computed by upstream's printer rule for this kind (`pkg/printers/internalversion/printers.go`).
+    Computed(fn(&object::Object) -> serde_json::Value),
+}
+
+/// A field that `fieldSelector` accepts.
+#[derive(Clone, Debug)]
+pub struct SelectableField {
+    pub name: String,
+    /// Value when the field is absent, e.g. `spec.unschedulable` = `false`.
+    pub absent: String,
+}
+
+/// Which rule `metadata.name` obeys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameRule {
+    /// RFC 1123 subdomain, 253 characters.
+    Subdomain,
+    /// RFC 1123 label, 63 characters.
+    Label,
+    /// RFC 1035 label, 63 characters: services.
+    Dns1035Label,
+    /// Any path segment: RBAC names.
+    PathSegment,
+}
+
+/// When a write is on disk (invariant 10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// Before it is acknowledged.
+    Durable,
+    /// Within seconds: leases, events.
+    Lazy,
+}
+
+impl Kind {
+    pub fn gvk(&self) -> Gvk {
+        Gvk::new(&self.group, &self.version, &self.kind)
+    }
+    pub fn gvr(&self) -> Gvr {
+        Gvr::new(&self.group, &self.version, &self.resource)
+    }
+    pub fn group_kind(&self) -> GroupKind {
+        GroupKind { group: self.group.clone(), kind: self.kind.clone() }
+    }
+    pub fn group_resource(&self) -> GroupResource {
+        GroupResource { group: self.group.clone(), resource: self.resource.clone() }
+    }
+    pub fn api_version(&self) -> String {
+        object::gvk::api_version(&self.group, &self.version)
+    }
+    pub fn is_namespaced(&self) -> bool {
+        self.scope == Scope::Namespaced
+    }
+    pub fn subresource(&self, name: &str) -> Option<&Subresource> {
+        self.subresources.iter().find(|s| s.name == name)
+    }
+    /// Where its objects lie in the store: `/registry/<group or "core">/<resource>/[<namespace>/]<name>`.
+    pub fn storage_prefix(&self) -> String {
+        let group = if self.group.is_empty() { "core" } else { &self.group };
+        format!("/registry/{group}/{}/", self.resource)
+    }
+}
+
+impl std::fmt::Debug for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
+            Self::Computed(_) => f.write_str("Computed"),
+        }
+    }
+}
+
+impl Verb {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Watch => "watch",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+            Self::DeleteCollection => "deletecollection",
+        }
+    }
+}
