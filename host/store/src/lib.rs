@@ -8,6 +8,14 @@
 //! - A watch from revision `r` delivers every write with revision > `r` below its prefix, in order, once, and none that a
 //!   crash could undo before it was acknowledged to its writer. `r` below the compaction point fails with `Compacted`.
 //! - A range at revision `r` shows the state after `r`, as long as `r` is not compacted.
+//! - A lazy write is answered and seen by readers and watchers at once. A crash may undo the last [`LAZY_DELAY`] of lazy
+//!   writes, but the revision never goes back: revisions that a crash took away are not given out again, and a watch or a
+//!   range that starts at one of them fails with `Compacted`, as after a compaction.
+//!
+//! Where is it: `memory` and `redb` are the engines, `hub` gives events to watchers, `suite` is the contract as tests.
+
+mod hub;
+pub mod memory;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -113,7 +121,10 @@ pub enum Error {
     Format { path: String, found: u64, expected: u64 },
     #[error("no space left for the state; free some and retry")]
     Full(#[source] std::io::Error),
-    #[error("{operation} failed")]
+    /// A transaction may name a key in one operation only.
+    #[error("the transaction writes the key {key:?} twice")]
+    DuplicateKey { key: String },
+    #[error("{operation} failed: {source}")]
     Engine { operation: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("the store is closed")]
     Closed,
@@ -136,6 +147,11 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets history before `revision`. Current values stay.
     async fn compact(&self, revision: Revision) -> Result<(), Error>;
 
+    /// Gives every watcher a bare progress mark (a batch without events) of the current revision, behind all events up to it,
+    /// and answers that revision: etcd's `WatchProgressRequest`. A cache that saw the mark is as fresh as the store was.
+    /// Engines also send marks by themselves, some seconds apart, when something was written.
+    async fn progress(&self) -> Result<Revision, Error>;
+
     /// Of the last committed write.
     fn revision(&self) -> Revision;
 
@@ -153,4 +169,17 @@ pub fn prefix_end(prefix: &[u8]) -> Vec<u8> {
         }
     }
     vec![0xff; 8]
+}
+
+/// Refuses a transaction that writes one key twice: its events could not be told apart by revision.
+fn distinct_keys(txn: &Txn) -> Result<(), Error> {
+    let key = |op: &Op| match op {
+        Op::Put { key, .. } | Op::Delete { key } => key.clone(),
+    };
+    let mut seen: Vec<Bytes> = txn.ops.iter().map(key).collect();
+    seen.sort_unstable();
+    match seen.windows(2).find(|pair| pair.first() == pair.last()).and_then(<[Bytes]>::first) {
+        Some(twice) => Err(Error::DuplicateKey { key: String::from_utf8_lossy(twice).into_owned() }),
+        None => Ok(()),
+    }
 }
