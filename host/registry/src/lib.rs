@@ -1,5 +1,22 @@
 //! What the cluster knows of its kinds: rows, the schema graph, and every view derived from them.
+//!
+//! A kind is data: one row ([`Kind`]) in `kinds/<group>.rs`, collected by `table.rs`. Routing, discovery, OpenAPI, tables,
+//! field selectors, garbage collection and the namespace sweep derive from the rows. The schema graph comes from one
+//! compact table that `cargo xtask` generates from pinned crates (`data/`, decoded by [`graph`]).
+//!
+//! Invariants
+//! - No I/O, and no kind is known by name outside `kinds/`, `columns/` and `defaults/`.
+//! - Rows are sorted by group, version and resource; looking one up allocates nothing.
+//! - The graph is decoded once per process, on first use.
 
+pub mod columns;
+pub mod discovery;
+pub mod fields;
+pub mod graph;
 pub mod kind;
+mod kinds;
+mod registry;
+mod table;
 
 pub use kind::{Cell, Column, Kind, NameRule, Persistence, Scope, SelectableField, Subresource, Verb};
+pub use registry::Registry;

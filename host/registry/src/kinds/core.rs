@@ -1,0 +1,167 @@
+//! The core group, v1: `pkg/registry/core` and `pkg/apis/core`.
+
+use super::row;
+use crate::columns::{config, endpoints, event, namespace, node, pod, service};
+use crate::kind::{Cell, Kind, NameRule, Verb};
+use object::Gvk;
+
+pub(crate) fn rows() -> Vec<Kind> {
+    vec![namespaces(), pods(), nodes(), services(), endpoints_row(), configmaps(), secrets(), serviceaccounts(), events()]
+}
+
+fn core(kind: &str, resource: &str) -> Kind {
+    row("", "v1", kind, resource).schema(&format!("io.k8s.api.core.v1.{kind}"))
+}
+
+fn namespaces() -> Kind {
+    core("Namespace", "namespaces")
+        .cluster()
+        .short(&["ns"])
+        .without(Verb::DeleteCollection)
+        .names(NameRule::Label)
+        .status()
+        .sub("finalize", &[Verb::Update], None)
+        .select("status.phase", "")
+        .name_column()
+        .show("Status", "string", "Phase of the namespace.", namespace::status)
+        .age_column()
+        .sample(r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"sample"}}"#)
+}
+
+fn pods() -> Kind {
+    core("Pod", "pods")
+        .short(&["po"])
+        .in_all()
+        .generation()
+        .status()
+        .sub("binding", &[Verb::Create], Some(Gvk::new("", "v1", "Binding")))
+        .sub("log", &[Verb::Get], None)
+        .select("spec.nodeName", "")
+        .select("spec.restartPolicy", "")
+        .select("spec.schedulerName", "")
+        .select("spec.serviceAccountName", "")
+        .select("spec.hostNetwork", "false")
+        .select("status.phase", "")
+        .select("status.podIP", "")
+        .select("status.nominatedNodeName", "")
+        .name_column()
+        .show("Ready", "string", "Ready containers of all containers.", pod::ready)
+        .show("Status", "string", "Phase of the pod, or the most telling reason of its containers.", pod::status)
+        .show("Restarts", "string", "How often containers of the pod were restarted, and when last.", pod::restarts)
+        .age_column()
+        .wide("IP", "string", "First address of the pod.", pod::ip)
+        .wide("Node", "string", "Node the pod is bound to.", pod::node)
+        .wide("Nominated Node", "string", "Node where preemption makes room for the pod.", pod::nominated_node)
+        .wide("Readiness Gates", "string", "True readiness gates of all readiness gates.", pod::readiness_gates)
+        .sample(
+            r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"sample"},"spec":{"containers":[{"name":"c","image":"example.test/app:1"}]}}"#,
+        )
+}
+
+fn nodes() -> Kind {
+    core("Node", "nodes")
+        .cluster()
+        .short(&["no"])
+        .status()
+        .select("spec.unschedulable", "false")
+        .name_column()
+        .show("Status", "string", "Readiness of the node, and whether it takes new pods.", node::status)
+        .show("Roles", "string", "Roles by the node's labels.", node::roles)
+        .age_column()
+        .show("Version", "string", "Version of the node agent.", node::version)
+        .wide("Internal-IP", "string", "First internal address.", node::internal_ip)
+        .wide("External-IP", "string", "First external address.", node::external_ip)
+        .wide("OS-Image", "string", "Operating system as the node reports it.", node::os_image)
+        .wide("Kernel-Version", "string", "Kernel as the node reports it.", node::kernel_version)
+        .wide("Container-Runtime", "string", "Container runtime and its version.", node::container_runtime)
+        .sample(r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"sample"}}"#)
+}
+
+fn services() -> Kind {
+    core("Service", "services")
+        .short(&["svc"])
+        .in_all()
+        .create_on_update()
+        .names(NameRule::Dns1035Label)
+        .status()
+        .select("spec.clusterIP", "")
+        .select("spec.type", "")
+        .name_column()
+        .show("Type", "string", "How the service is exposed.", service::ty)
+        .show("Cluster-IP", "string", "Virtual address inside the cluster.", service::cluster_ip)
+        .show("External-IP", "string", "Addresses that lead to the service from outside.", service::external_ip)
+        .show("Port(s)", "string", "Ports, node ports and protocols.", service::ports)
+        .age_column()
+        .wide("Selector", "string", "Labels of the pods behind the service.", service::selector)
+        .sample(r#"{"apiVersion":"v1","kind":"Service","metadata":{"name":"sample"},"spec":{"ports":[{"port":80}]}}"#)
+}
+
+fn endpoints_row() -> Kind {
+    core("Endpoints", "endpoints")
+        .short(&["ep"])
+        .create_on_update()
+        .name_column()
+        .show("Endpoints", "string", "Addresses and ports of the ready backends.", endpoints::endpoints)
+        .age_column()
+        .sample(r#"{"apiVersion":"v1","kind":"Endpoints","metadata":{"name":"sample"}}"#)
+}
+
+fn configmaps() -> Kind {
+    core("ConfigMap", "configmaps")
+        .short(&["cm"])
+        .name_column()
+        .show("Data", "string", "Number of entries.", config::config_map_entries)
+        .age_column()
+        .sample(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"sample"},"data":{"k":"v"}}"#)
+}
+
+fn secrets() -> Kind {
+    core("Secret", "secrets")
+        .select("type", "")
+        .name_column()
+        .show("Type", "string", "What the secret is used for.", config::secret_type)
+        .show("Data", "string", "Number of entries.", config::secret_entries)
+        .age_column()
+        .sample(r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"sample"},"data":{"k":"dg=="}}"#)
+}
+
+fn serviceaccounts() -> Kind {
+    core("ServiceAccount", "serviceaccounts")
+        .short(&["sa"])
+        .name_column()
+        .show("Secrets", "string", "Number of secrets that the account may mount.", config::service_account_secrets)
+        .age_column()
+        .sample(r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"sample"}}"#)
+}
+
+fn events() -> Kind {
+    let name = "Unique within its namespace; chosen when the object is created and never changed.";
+    core("Event", "events")
+        .short(&["ev"])
+        .create_on_update()
+        .lazy()
+        .select("involvedObject.kind", "")
+        .select("involvedObject.namespace", "")
+        .select("involvedObject.name", "")
+        .select("involvedObject.uid", "")
+        .select("involvedObject.apiVersion", "")
+        .select("involvedObject.resourceVersion", "")
+        .select("involvedObject.fieldPath", "")
+        .select("reason", "")
+        .select("reportingComponent", "")
+        .select("source", "")
+        .select("type", "")
+        .show("Last Seen", "string", "Time since this last happened.", event::last_seen)
+        .show("Type", "string", "Normal or Warning.", event::ty)
+        .show("Reason", "string", "Short machine-readable cause.", event::reason)
+        .show("Object", "string", "What the event is about.", event::object)
+        .wide("Subobject", "string", "Part of the object, by field path.", event::subobject)
+        .wide("Source", "string", "Component and host that reported it.", event::source)
+        .show("Message", "string", "What happened, in words.", event::message)
+        .wide("First Seen", "string", "Time since this first happened.", event::first_seen)
+        .wide("Count", "string", "How often this happened.", event::count)
+        .column_format("Name", "string", "name", 1, name, Cell::Path("metadata.name".to_owned()))
+        .sample(
+            r#"{"apiVersion":"v1","kind":"Event","metadata":{"name":"sample"},"involvedObject":{"kind":"Pod","namespace":"default","name":"p"},"reason":"Sample","message":"m","type":"Normal"}"#,
+        )
+}
