@@ -7,9 +7,15 @@
 //! - Map keys are sorted (`serde_json` without `preserve_order`), so equal objects have equal bytes.
 //! - Unknown fields survive every operation that does not name them.
 
+pub mod field;
 pub mod gvk;
+pub mod hash;
+pub mod names;
+pub mod quantity;
 pub mod schema;
+pub mod selector;
 pub mod status;
+pub mod time;
 mod tree;
 
 pub use gvk::{GroupKind, GroupResource, Gvk, Gvr};
