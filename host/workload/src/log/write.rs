@@ -1,0 +1,167 @@
+//! Writing: bytes of a stream become CRI lines. The writer is synchronous (an append to the page cache), so that it can be
+//! called from a wasm guest's output stream as well as from an async pump.
+
+use super::{Rotation, Stream, timestamp};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// A longer line is split, as containerd's `max_container_log_line_size` does.
+const LONGEST_LINE: usize = 16 << 10;
+
+/// One run's log file; clones write to the same file.
+#[derive(Clone)]
+pub struct LogWriter {
+    file: Arc<Mutex<LogFile>>,
+}
+
+struct LogFile {
+    path: PathBuf,
+    file: File,
+    size: u64,
+    rotation: Rotation,
+}
+
+impl LogWriter {
+    /// Opens `path` for appending; makes it (mode 0640) and its directory when they do not exist.
+    pub fn open(path: &Path, rotation: Rotation) -> io::Result<Self> {
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        let file = open(path)?;
+        let size = file.metadata()?.len();
+        Ok(Self { file: Arc::new(Mutex::new(LogFile { path: path.to_owned(), file, size, rotation })) })
+    }
+
+    /// A writer for one of the container's streams. What follows the last newline is written when it is dropped.
+    pub fn stream(&self, stream: Stream) -> LineWriter {
+        LineWriter { file: self.file.clone(), stream, pending: Vec::new(), out: Vec::new() }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o640).open(path)
+}
+
+impl LogFile {
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.size > 0 && self.size.saturating_add(lines.len() as u64) > self.rotation.max_bytes {
+            // A rotation that fails (a full disk) must not lose what is written now.
+            match self.rotation.rotate(&self.path).and_then(|()| open(&self.path)) {
+                Ok(file) => {
+                    self.file = file;
+                    self.size = 0;
+                }
+                Err(error) => tracing::warn!(%error, path = %self.path.display(), "log is not rotated"),
+            }
+        }
+        self.file.write_all(lines)?;
+        self.size = self.size.saturating_add(lines.len() as u64);
+        Ok(())
+    }
+}
+
+/// One stream of one container.
+pub struct LineWriter {
+    file: Arc<Mutex<LogFile>>,
+    stream: Stream,
+    /// Bytes after the last newline, shorter than [`LONGEST_LINE`].
+    pending: Vec<u8>,
+    out: Vec<u8>,
+}
+
+impl LineWriter {
+    /// Takes what the container wrote. Complete lines reach the file before this returns.
+    pub fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let now = timestamp(SystemTime::now());
+        while !bytes.is_empty() {
+            let room = LONGEST_LINE - self.pending.len();
+            let window = bytes.get(..room.min(bytes.len())).unwrap_or(bytes);
+            match window.iter().position(|byte| *byte == b'\n') {
+                Some(end) => {
+                    let (line, rest) = bytes.split_at(end);
+                    self.line(&now, b'F', line);
+                    bytes = rest.get(1..).unwrap_or_default();
+                }
+                None if window.len() == room => {
+                    let (part, rest) = bytes.split_at(room);
+                    // A line of exactly the longest length is complete when its newline is next.
+                    match rest.split_first() {
+                        Some((b'\n', rest)) => {
+                            self.line(&now, b'F', part);
+                            bytes = rest;
+                        }
+                        _ => {
+                            self.line(&now, b'P', part);
+                            bytes = rest;
+                        }
+                    }
+                }
+                None => {
+                    self.pending.extend_from_slice(window);
+                    bytes = &[];
+                }
+            }
+        }
+        self.write_out()
+    }
+
+    /// Writes an unfinished line as a partial one.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if !self.pending.is_empty() {
+            self.line(&timestamp(SystemTime::now()), b'P', &[]);
+        }
+        self.write_out()
+    }
+
+    fn line(&mut self, now: &str, tag: u8, rest: &[u8]) {
+        self.out.extend_from_slice(now.as_bytes());
+        self.out.push(b' ');
+        self.out.extend_from_slice(self.stream.name().as_bytes());
+        self.out.extend_from_slice(&[b' ', tag, b' ']);
+        self.out.append(&mut self.pending);
+        self.out.extend_from_slice(rest);
+        self.out.push(b'\n');
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let written = self.file.lock().unwrap_or_else(PoisonError::into_inner).append(&self.out);
+        self.out.clear();
+        written
+    }
+}
+
+impl Drop for LineWriter {
+    fn drop(&mut self) {
+        if let Err(error) = self.flush() {
+            tracing::warn!(%error, "the end of a log is lost");
+        }
+    }
+}
+
+/// Copies a container's pipe into its log until the pipe ends. A log that cannot be written loses lines; the container is
+/// never blocked by it.
+pub async fn pump(mut reader: impl AsyncRead + Unpin, mut log: LineWriter) -> io::Result<()> {
+    // A pipe's capacity is 64 KiB; a read of a quarter keeps an idle container cheap.
+    let mut buffer = vec![0; 16 << 10];
+    let mut failed = false;
+    loop {
+        let n = reader.read(&mut buffer).await?;
+        if n == 0 {
+            return log.flush();
+        }
+        if let Err(error) = log.write(buffer.get(..n).unwrap_or_default()) {
+            if !failed {
+                tracing::warn!(%error, "log lines are lost");
+            }
+            failed = true;
+        }
+    }
+}
