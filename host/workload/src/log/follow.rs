@@ -1,12 +1,12 @@
 //! Waits for a log to grow: inotify on its directory, so that rotation (a rename and a new file) is seen as well.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
-use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe::Receiver;
 
 pub(super) struct Watch {
-    inotify: AsyncFd<OwnedFd>,
+    /// An inotify descriptor is read as a pipe is.
+    inotify: Receiver,
 }
 
 impl Watch {
@@ -15,22 +15,19 @@ impl Watch {
         let inotify = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
         let directory = log.parent().unwrap_or(Path::new("."));
         add_watch(&inotify, directory, WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::DELETE)?;
-        Ok(Self { inotify: AsyncFd::register(inotify)? })
+        Ok(Self { inotify: Receiver::from_owned_fd_unchecked(inotify)? })
     }
 
     /// Returns when something in the directory has changed since the last call.
     pub(super) async fn changed(&self) -> io::Result<()> {
-        let mut ready = self.inotify.readable().await?;
+        self.inotify.readable().await?;
         // What changed does not matter: the reader looks at the file.
         let mut events = [0_u8; 4096];
         loop {
-            match rustix::io::read(self.inotify.get_ref(), &mut events) {
+            match self.inotify.try_read(&mut events) {
                 Ok(_) => {}
-                Err(rustix::io::Errno::AGAIN) => {
-                    ready.clear_ready();
-                    return Ok(());
-                }
-                Err(e) => return Err(e.into()),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) => return Err(e),
             }
         }
     }
