@@ -1,0 +1,39 @@
+//! Where things are: the workspace, and a cache outside it that every clone shares.
+
+use std::path::{Path, PathBuf};
+
+/// The workspace's root.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().and_then(Path::parent).unwrap_or(here).to_path_buf()
+}
+
+/// `$CORACLE_CACHE`, or `coracle` in the user's cache directory: tools, the guest toolchain and test images.
+pub fn cache() -> PathBuf {
+    if let Some(dir) = std::env::var_os("CORACLE_CACHE") {
+        return dir.into();
+    }
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let base = base.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
+    base.unwrap_or_else(std::env::temp_dir).join("coracle")
+}
+
+/// Programs that tests drive: kubectl, helm, a registry.
+pub fn tools() -> PathBuf {
+    cache().join("tools/bin")
+}
+
+/// Where built guests are put: `<workspace target>/guests/NAME.wasm`.
+pub fn guests() -> PathBuf {
+    target().join("guests")
+}
+
+/// Images made from distribution packages: `NAME.tar`.
+pub fn images() -> PathBuf {
+    cache().join("images")
+}
+
+/// Cargo's target directory.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
