@@ -7,10 +7,15 @@
 //! - Map keys are sorted (`serde_json` without `preserve_order`), so equal objects have equal bytes.
 //! - Unknown fields survive every operation that does not name them.
 
+pub mod decode;
+pub mod defaults;
 pub mod field;
+#[cfg(test)]
+mod fixture;
 pub mod gvk;
 pub mod hash;
 pub mod names;
+pub mod patch;
 pub mod quantity;
 pub mod schema;
 pub mod selector;

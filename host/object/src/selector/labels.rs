@@ -196,7 +196,6 @@ enum Token {
     /// `( ) , ! = == != < > in notin`
     Sign(&'static str),
     Word(String),
-    Unknown(String),
 }
 
 impl Token {
@@ -204,7 +203,7 @@ impl Token {
         match self {
             Self::End => "",
             Self::Sign(sign) => sign,
-            Self::Word(text) | Self::Unknown(text) => text,
+            Self::Word(text) => text,
         }
     }
 }
