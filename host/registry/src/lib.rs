@@ -10,6 +10,7 @@
 //! - The graph is decoded once per process, on first use.
 
 pub mod columns;
+pub mod defaults;
 pub mod discovery;
 pub mod fields;
 pub mod graph;

@@ -1,0 +1,69 @@
+//! Defaults that upstream sets in code, per group as its `pkg/apis/<group>/v1/defaults.go` does. Those that a schema
+//! declares (`+default=…`) are in the graph and applied by `object::defaults`, before these.
+
+mod apps;
+mod core;
+mod pod;
+mod service;
+
+use crate::kind::Kind;
+use object::{Map, Object, Value, json};
+
+type Defaults = fn(&mut Map<String, Value>);
+
+/// By group and kind; all versions of a kind share them.
+const TABLE: &[(&str, &str, Defaults)] = &[
+    ("", "Pod", pod::pod),
+    ("", "Service", service::service),
+    ("", "Secret", core::secret),
+    ("", "Namespace", core::namespace),
+    ("", "Node", core::node),
+    ("", "Endpoints", core::endpoints),
+    ("apps", "Deployment", apps::deployment),
+    ("apps", "ReplicaSet", apps::replica_set),
+    ("discovery.k8s.io", "EndpointSlice", core::endpoint_slice),
+    ("rbac.authorization.k8s.io", "RoleBinding", core::role_binding),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding", core::role_binding),
+];
+
+/// Fills in what is absent. Idempotent; applied when an object is decoded and again after mutating admission.
+pub fn apply(kind: &Kind, object: &mut Object) {
+    if let Some((_, _, defaults)) = TABLE.iter().find(|(group, name, _)| *group == kind.group && *name == kind.kind) {
+        defaults(object.as_map_mut());
+    }
+}
+
+/// Whether Go would see a zero value: absent, null or an empty string.
+fn is_unset(map: &Map<String, Value>, key: &str) -> bool {
+    match map.get(key) {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) => text.is_empty(),
+        Some(_) => false,
+    }
+}
+
+fn set(map: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
+    if is_unset(map, key) {
+        map.insert(key.to_owned(), value.into());
+    }
+}
+
+/// The map under a key, when there is one.
+fn child<'m>(map: &'m mut Map<String, Value>, key: &str) -> Option<&'m mut Map<String, Value>> {
+    map.get_mut(key).and_then(Value::as_object_mut)
+}
+
+/// The map under a key, made when absent.
+fn child_or_new<'m>(map: &'m mut Map<String, Value>, key: &str) -> Option<&'m mut Map<String, Value>> {
+    set(map, key, json!({}));
+    child(map, key)
+}
+
+/// The maps of the list under a key.
+fn items<'m>(map: &'m mut Map<String, Value>, key: &str) -> impl Iterator<Item = &'m mut Map<String, Value>> {
+    map.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
+}
+
+fn text<'m>(map: &'m Map<String, Value>, key: &str) -> &'m str {
+    map.get(key).and_then(Value::as_str).unwrap_or_default()
+}
