@@ -16,6 +16,9 @@
 
 mod hub;
 pub mod memory;
+pub mod redb;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -176,3 +176,16 @@ impl State {
         overwritten.or_else(|| self.current.get(key)).filter(|entry| entry.mod_revision <= at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        for case in crate::suite::CASES {
+            eprintln!("memory: {}", case.name);
+            (case.run)(MemoryStore::new()).await;
+        }
+    }
+}
