@@ -32,7 +32,10 @@ pub(crate) struct Definition {
 
 #[derive(Debug)]
 pub(crate) enum DefinitionShape {
-    Struct { fields: Vec<FieldFacts>, atomic: bool },
+    Struct {
+        fields: Vec<FieldFacts>,
+        atomic: bool,
+    },
     /// A named type that is no struct in JSON.
     Leaf(Json),
 }
@@ -55,8 +58,15 @@ pub(crate) struct FieldFacts {
 pub(crate) enum Json {
     /// A definition by name.
     Named(String),
-    Map { value: Box<Json>, atomic: bool },
-    List { item: Box<Json>, kind: ListKind, merge: Option<Option<String>> },
+    Map {
+        value: Box<Json>,
+        atomic: bool,
+    },
+    List {
+        item: Box<Json>,
+        kind: ListKind,
+        merge: Option<Option<String>>,
+    },
     Scalar(Scalar),
     Any,
 }
@@ -144,8 +154,9 @@ fn definitions(sources: &Sources) -> Result<BTreeMap<String, Definition>> {
     let names: BTreeMap<&str, &str> = types.iter().map(|(path, ty)| (path.as_str(), ty.name.as_str())).collect();
     let mut all = BTreeMap::new();
     for (path, ty) in &types {
-        let definition = openapi::definition(ty, &names, |field| protobuf::field(&messages, path, field), messages.get(path))
-            .with_context(|| format!("definition {}", ty.name))?;
+        let definition =
+            openapi::definition(ty, &names, |field| protobuf::field(&messages, path, field), protobuf::message(&messages, path))
+                .with_context(|| format!("definition {}", ty.name))?;
         all.insert(ty.name.clone(), definition);
     }
     Ok(all)

@@ -94,9 +94,7 @@ pub(super) fn definition<'m>(
             let mut fields = Vec::new();
             for (name, schema) in properties {
                 let found = field(name);
-                fields.push(
-                    facts(name, schema, names, found, required.contains(&name.as_str())).with_context(|| format!("field {name}"))?,
-                );
+                fields.push(facts(name, schema, names, found, required.contains(&name.as_str())).with_context(|| format!("field {name}"))?);
             }
             DefinitionShape::Struct { fields, atomic }
         }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Messages by module path, e.g. `api::core::v1::PodSpec`.
+/// Messages by module path with a plain type name, e.g. `api::core::v1::podspec`: the two crates case acronyms differently.
 pub(super) type Messages = BTreeMap<String, Message>;
 
 #[derive(Debug, Default)]
@@ -27,16 +27,43 @@ pub(super) fn marked<'a>(markers: &'a [(String, String)], name: &str) -> Vec<&'a
     markers.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str()).collect()
 }
 
-/// The field of a message by its JSON name. Go embeds structs that protobuf nests, so what a message lacks is looked up
-/// in its nested messages; such a field has the tag 0.
+/// The message of a type.
+pub(super) fn message<'m>(messages: &'m Messages, path: &str) -> Option<&'m Message> {
+    messages.get(&plain_path(path))
+}
+
+/// The field of a message by its JSON name, and its tag. Go embeds structs that protobuf nests, so what a message lacks is
+/// looked up in its nested messages; a type that is newer than `k8s-pb` takes the markers of the same type in an older
+/// version of its group. Both have the tag 0.
 pub(super) fn field<'m>(messages: &'m Messages, path: &str, json_name: &str) -> Option<(&'m MessageField, u32)> {
-    let message = messages.get(path)?;
     let wanted = plain(json_name);
+    let Some(message) = message(messages, path) else {
+        return in_older_version(messages, path, &wanted).map(|f| (f, 0));
+    };
     if let Some(found) = message.fields.iter().find(|f| plain(&f.name) == wanted) {
         return Some((found, found.tag));
     }
     let mut nested = message.fields.iter().filter_map(|f| f.message.as_deref()).filter(|p| *p != path);
-    nested.find_map(|p| messages.get(p)?.fields.iter().find(|f| plain(&f.name) == wanted)).map(|f| (f, 0))
+    nested.find_map(|p| message_field(messages, p, &wanted)).map(|f| (f, 0))
+}
+
+fn message_field<'m>(messages: &'m Messages, path: &str, wanted: &str) -> Option<&'m MessageField> {
+    message(messages, path)?.fields.iter().find(|f| plain(&f.name) == wanted)
+}
+
+fn in_older_version<'m>(messages: &'m Messages, path: &str, wanted: &str) -> Option<&'m MessageField> {
+    let (module, name) = path.rsplit_once("::")?;
+    let (group, version) = module.rsplit_once("::")?;
+    if !version.starts_with('v') {
+        return None;
+    }
+    let suffix = format!("::{}", plain(name));
+    let of_group = messages.keys().rev().filter(|p| p.starts_with(&format!("{group}::v")) && p.ends_with(&suffix));
+    of_group.filter_map(|p| messages.get(p)).find_map(|m| m.fields.iter().find(|f| plain(&f.name) == wanted))
+}
+
+fn plain_path(path: &str) -> String {
+    path.rsplit_once("::").map_or_else(|| plain(path), |(module, name)| format!("{module}::{}", plain(name)))
 }
 
 /// Protobuf and JSON spell a name with different cases and separators.
@@ -94,7 +121,7 @@ fn read_file(text: &str, module: &str, messages: &mut Messages) {
 
 fn finish(message: &mut Option<(String, Message)>, module: &str, messages: &mut Messages) {
     if let Some((name, done)) = message.take() {
-        messages.insert(format!("{module}::{name}"), done);
+        messages.insert(format!("{module}::{}", plain(&name)), done);
     }
 }
 
