@@ -16,6 +16,7 @@ pub mod fields;
 pub mod graph;
 pub mod kind;
 mod kinds;
+pub mod openapi;
 mod registry;
 mod table;
 
