@@ -197,7 +197,7 @@ mod tests {
         format!("{kind:?} {name}")
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn lists_watches_and_resumes() {
         let script = Script::default().then(200, &list(5, &[pod("a", 1, "o"), pod("b", 2, "")]));
         let first = script.then_stream();
@@ -235,14 +235,15 @@ mod tests {
         assert!(requests[2].contains("resourceVersion=20&"), "{requests:?}");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn an_expired_watch_lists_again_and_tells_the_difference() {
         let expired = r#"{"kind":"Status","status":"Failure","reason":"Expired","code":410,"message":"too old"}"#;
         let script = Script::default().then(200, &list(5, &[pod("a", 1, ""), pod("b", 2, "")]));
         let watch = script.then_stream();
         watch.unbounded_send(event("ERROR", expired)).unwrap();
         let script = script.then(200, &list(9, &[pod("b", 2, ""), pod("c", 8, "")]));
-        let cache = script.client().cache(&gvr::pods());
+        let client = script.client();
+        let cache = client.cache(&gvr::pods());
         let mut changes = cache.subscribe();
         for expected in ["Added a", "Added b", "Deleted a", "Added c"] {
             assert_eq!(told(&mut changes).await, expected);

@@ -229,7 +229,11 @@ impl<K: Hash + Eq + Clone> State<K> {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[tokio::test]
     async fn a_key_added_twice_is_taken_once() {
         let queue = WorkQueue::new();
         queue.add("a");
@@ -241,7 +245,7 @@ mod tests {
         assert_eq!(queue.get().await, None);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_key_added_while_worked_on_comes_after_done() {
         let queue = WorkQueue::new();
         queue.add("a");
@@ -254,51 +258,47 @@ mod tests {
         assert!(queue.is_empty());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_earlier_time_wins() {
+    #[tokio::test]
+    async fn several_workers_share_what_comes() {
         let queue = WorkQueue::new();
-        let start = Instant::now();
-        queue.add_after("a", Duration::from_secs(10));
-        queue.add_after("a", Duration::from_secs(2));
-        queue.add_after("a", Duration::from_secs(20));
-        assert_eq!(queue.get().await, Some("a"));
-        assert_eq!(start.elapsed().as_secs(), 2);
-        queue.done(&"a");
-        queue.add_after("b", Duration::from_secs(100));
-        assert_eq!(queue.get().await, Some("b"));
-        assert_eq!(start.elapsed().as_secs(), 102, "the replaced times bring nothing");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_sleeping_worker_sees_an_earlier_key() {
-        let queue = WorkQueue::new();
-        queue.add_after("late", Duration::from_secs(100));
-        let worker = tokio::spawn({
-            let queue = queue.clone();
-            async move { (queue.get().await, queue.get().await) }
-        });
+        let workers: Vec<_> = (0..4)
+            .map(|_| {
+                let queue = queue.clone();
+                tokio::spawn(async move { queue.get().await })
+            })
+            .collect();
         tokio::task::yield_now().await;
-        queue.add_after("soon", Duration::from_secs(1));
-        assert_eq!(worker.await.unwrap(), (Some("soon"), Some("late")));
+        queue.add_after(0, Duration::from_millis(1));
+        (1..4).for_each(|key| queue.add(key));
+        let mut taken: Vec<i32> = futures::future::join_all(workers).await.into_iter().filter_map(|k| k.unwrap()).collect();
+        taken.sort_unstable();
+        assert_eq!(taken, [0, 1, 2, 3]);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn back_off_doubles_and_is_forgotten() {
+    #[test]
+    fn the_earlier_time_wins() {
         let queue = WorkQueue::new();
-        let mut waits = Vec::new();
-        for _ in 0..4 {
-            let start = Instant::now();
-            queue.add_rate_limited("a");
-            queue.get().await;
-            queue.done(&"a");
-            waits.push(start.elapsed().as_millis());
+        let mut state = queue.shared.state.lock();
+        let start = Instant::now();
+        for delay in [10, 2, 20] {
+            state.add_at("a", start + seconds(delay));
         }
-        assert_eq!(waits, [5, 10, 20, 40]);
-        assert_eq!(queue.failures(&"a"), 4);
+        assert_eq!(state.next_due(), Some(start + seconds(2)));
+        assert_eq!(state.take_due(start + seconds(1)), 0);
+        assert_eq!(state.take_due(start + seconds(2)), 1);
+        assert_eq!(state.take(), Some("a"));
+        assert_eq!(state.take_due(start + seconds(100)), 0, "the other times bring nothing");
+    }
+
+    #[test]
+    fn back_off_doubles_up_to_its_limit() {
+        let queue = WorkQueue::new();
+        let mut state = queue.shared.state.lock();
+        let delays: Vec<u128> = (0..4).map(|_| state.back_off(&"a").as_millis()).collect();
+        assert_eq!(delays, [5, 10, 20, 40]);
+        assert_eq!((0..40).map(|_| state.back_off(&"a")).max(), Some(LONGEST_DELAY));
+        drop(state);
         queue.forget(&"a");
         assert_eq!(queue.failures(&"a"), 0);
-        let mut state = queue.shared.state.lock();
-        let longest = (0..40).map(|_| state.back_off(&"b")).max();
-        assert_eq!(longest, Some(LONGEST_DELAY));
     }
 }

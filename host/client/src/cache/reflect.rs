@@ -35,6 +35,7 @@ enum State {
 pub(super) async fn run(api: Api, cache: Arc<Cache>, stop: CancellationToken) {
     let mut state = State::List("0".to_owned());
     let mut pauses = Pauses::default();
+    let mut relisted: Option<Instant> = None;
     loop {
         let begun = Instant::now();
         let step = async {
@@ -58,7 +59,12 @@ pub(super) async fn run(api: Api, cache: Arc<Cache>, stop: CancellationToken) {
             }
             Err(failure) if failure.is_expired() => {
                 tracing::debug!(%kind, "revision expired, listing again");
+                let again = relisted.replace(begun).is_some_and(|last| last.elapsed() < FORGET_AFTER);
                 state = State::List(String::new());
+                // Once at once: nothing is wrong with the server.
+                if !again {
+                    continue;
+                }
             }
             Err(failure) => {
                 tracing::warn!(%kind, error = failure.chain(), "list and watch failed, trying again");
