@@ -1,0 +1,116 @@
+//! All capabilities: a new one is a row here, and a file if it is not wasmtime's own.
+
+use super::{http, names, sockets};
+use crate::ctx::State;
+use crate::load::base;
+use wasmtime::Result;
+use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime_wasi::WasiView;
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings;
+use wasmtime_wasi::random::WasiRandom;
+
+pub struct Capability {
+    /// What a grant says.
+    pub name: &'static str,
+    /// Packages (`wasi:io`) or interfaces (`wasi:http/types`) that it brings.
+    pub brings: &'static [&'static str],
+    pub link: fn(&mut Linker<State>) -> Result<()>,
+    /// In a sentence, for documentation and errors.
+    pub about: &'static str,
+}
+
+impl Capability {
+    /// Whether import `name` (`wasi:io/poll@0.2.3`) is this capability's.
+    pub fn covers(&self, name: &str) -> bool {
+        let name = base(name);
+        let package = name.split('/').next().unwrap_or(name);
+        self.brings.iter().any(|brought| *brought == name || *brought == package)
+    }
+}
+
+pub static ALL: &[Capability] = &[
+    Capability { name: "wasi:io", brings: &["wasi:io"], link: io, about: "streams and polling, which other WASI packages are made of" },
+    Capability { name: "wasi:clocks", brings: &["wasi:clocks"], link: clocks, about: "wall clock, monotonic clock, timers" },
+    Capability { name: "wasi:random", brings: &["wasi:random"], link: random, about: "random bytes" },
+    Capability { name: "wasi:cli", brings: &["wasi:cli"], link: cli, about: "arguments, environment, standard streams, exit" },
+    Capability { name: "wasi:filesystem", brings: &["wasi:filesystem"], link: filesystem, about: "the mounted directories" },
+    Capability { name: "wasi:sockets", brings: &["wasi:sockets"], link: sockets, about: "TCP, UDP and name lookup on the pod's network" },
+    Capability {
+        name: "wasi:http",
+        brings: &["wasi:http"],
+        link: http::link,
+        about: "HTTP requests from the pod's network, and the types of incoming ones",
+    },
+];
+
+/// What every workload has: it is a Pod.
+pub static WORKLOAD: &[&str] = &["wasi:io", "wasi:clocks", "wasi:random", "wasi:cli", "wasi:filesystem", "wasi:sockets", "wasi:http"];
+
+struct Table;
+
+impl HasData for Table {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+fn io(l: &mut Linker<State>) -> Result<()> {
+    bindings::io::error::add_to_linker::<State, Table>(l, |state| state.ctx().table)?;
+    bindings::io::poll::add_to_linker::<State, Table>(l, |state| state.ctx().table)?;
+    bindings::io::streams::add_to_linker::<State, Table>(l, |state| state.ctx().table)
+}
+
+fn clocks(l: &mut Linker<State>) -> Result<()> {
+    bindings::clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, State::clocks)?;
+    bindings::clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, State::clocks)
+}
+
+fn random(l: &mut Linker<State>) -> Result<()> {
+    bindings::random::random::add_to_linker::<State, WasiRandom>(l, |state| state.wasi.random())?;
+    bindings::random::insecure::add_to_linker::<State, WasiRandom>(l, |state| state.wasi.random())?;
+    bindings::random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |state| state.wasi.random())
+}
+
+fn cli(l: &mut Linker<State>) -> Result<()> {
+    bindings::cli::exit::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    bindings::cli::environment::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    bindings::cli::stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    bindings::cli::stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    bindings::cli::stderr::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    bindings::cli::terminal_input::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    bindings::cli::terminal_output::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    bindings::cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    bindings::cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    bindings::cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, State::cli)
+}
+
+fn filesystem(l: &mut Linker<State>) -> Result<()> {
+    bindings::filesystem::types::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
+    bindings::filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)
+}
+
+fn sockets(l: &mut Linker<State>) -> Result<()> {
+    sockets::link(l)?;
+    names::link(l)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(import: &str, expect: Option<&str>) {
+        let found = ALL.iter().find(|capability| capability.covers(import));
+        assert_eq!(found.map(|capability| capability.name), expect, "{import}");
+    }
+
+    #[test]
+    fn imports_belong_to_one_capability() {
+        check("wasi:io/poll@0.2.0", Some("wasi:io"));
+        check("wasi:http/outgoing-handler@0.2.9", Some("wasi:http"));
+        check("wasi:keyvalue/store@0.2.0-draft", None);
+        check("coracle:plugin/log@0.1.0", Some("coracle:plugin/log"));
+        check("coracle:plugin/secrets@0.1.0", None);
+        check("wasi:iot/gpio", None);
+    }
+}

@@ -1,0 +1,78 @@
+//! Components ready to be instantiated: compiled, checked and linked once for all containers of an image.
+
+use crate::capabilities::{self, World};
+use crate::ctx::State;
+use crate::engine::Engine;
+use crate::load::{self, Cache, Error};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+
+const COMMAND: &str = "wasi:cli/run";
+const SERVICE: &str = "wasi:http/incoming-handler";
+
+/// What a component can be run as; at least one.
+pub enum Prepared {
+    Command(CommandPre<State>),
+    Service(ProxyPre<State>),
+    Both(CommandPre<State>, ProxyPre<State>),
+}
+
+type Slot = Arc<tokio::sync::Mutex<Weak<Prepared>>>;
+
+/// Kept while a container uses it; code stays on disk after that.
+pub struct Preparer {
+    cache: Arc<Cache>,
+    world: World,
+    slots: Mutex<HashMap<String, Slot>>,
+}
+
+impl Preparer {
+    /// # Errors
+    /// As [`World::new`].
+    pub fn new(cache: Arc<Cache>) -> Result<Self, Error> {
+        let granted = capabilities::by_name(capabilities::WORKLOAD.iter().copied())
+            .map_err(|name| Error::Mismatch { what: name, cause: "no such capability".to_owned() })?;
+        let offer = format!("this node does not offer to workloads: it offers {}", capabilities::WORKLOAD.join(", "));
+        let world = World::new(cache.engine(), granted, offer)?;
+        Ok(Self { cache, world, slots: Mutex::default() })
+    }
+
+    pub fn engine(&self) -> &Engine {
+        self.cache.engine()
+    }
+
+    /// # Errors
+    /// As [`Cache::load`] and [`World::link`]; `NoExport` when there is nothing to run.
+    pub async fn get(&self, path: &Path, digest: &str) -> Result<Arc<Prepared>, Error> {
+        let what = format!("component {}", if digest.is_empty() { path.display().to_string() } else { digest.to_owned() });
+        let slot = {
+            let mut slots = self.slots.lock();
+            slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|prepared| prepared.strong_count() > 0));
+            let key = if digest.is_empty() { what.clone() } else { digest.to_owned() };
+            slots.entry(key).or_default().clone()
+        };
+        // One load per component, others wait for it.
+        let mut slot = slot.lock().await;
+        if let Some(prepared) = slot.upgrade() {
+            return Ok(prepared);
+        }
+        let component = self.cache.load(path, digest, &what).await?;
+        let pre = self.world.link(&component, &what)?;
+        let mismatch = |cause: wasmtime::Error| Error::Mismatch { what: what.clone(), cause: format!("{cause:#}") };
+        let exports = |name| load::exports(&component, self.engine(), name);
+        let prepared = Arc::new(match (exports(COMMAND), exports(SERVICE)) {
+            (true, false) => Prepared::Command(CommandPre::new(pre).map_err(mismatch)?),
+            (false, true) => Prepared::Service(ProxyPre::new(pre).map_err(mismatch)?),
+            (true, true) => {
+                Prepared::Both(CommandPre::new(pre.clone()).map_err(mismatch)?, ProxyPre::new(pre).map_err(mismatch)?)
+            }
+            (false, false) => return Err(Error::NoExport { what, wanted: vec![COMMAND, SERVICE] }),
+        });
+        *slot = Arc::downgrade(&prepared);
+        Ok(prepared)
+    }
+}

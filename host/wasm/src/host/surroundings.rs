@@ -1,0 +1,253 @@
+//! What a container's instances have around them, made once and given to each: arguments, environment, directories, log,
+//! network. A guest has no root file system: it sees its mounts, and the directory of its termination message.
+
+use crate::dns::Resolver;
+use crate::network::Network;
+use bytes::Bytes;
+use interfaces::workload::{Container, Error, Mount, Sandbox};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::filesystem::WasiFilesystemCtx;
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
+use workload::log::{LineWriter, LogWriter, Rotation, Stream};
+
+/// `MaxContainerTerminationMessageLength`.
+const TERMINATION_MESSAGE: usize = 4096;
+
+/// Bytes that a guest may write at once; a CRI line is at most 16 KiB, and the log is the page cache.
+const WRITE_PERMIT: usize = 64 << 10;
+
+pub struct Surroundings {
+    pub network: Network,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    working_dir: String,
+    filesystem: WasiFilesystemCtx,
+    log: LogWriter,
+    /// Where the guest's termination message arrives, and a file that the agent mounted for it.
+    message: Option<(PathBuf, Option<PathBuf>)>,
+    /// Private to this run; removed with it.
+    directory: PathBuf,
+}
+
+impl Surroundings {
+    /// # Errors
+    /// `Create`: a mount that does not exist or cannot be made, a log that cannot be opened.
+    pub fn new(sandbox: &Sandbox, container: &Container) -> Result<Self, Error> {
+        let failed = |what: &str, cause: &dyn std::fmt::Display| Error::Create { message: format!("{what}: {cause}") };
+        let hosts = sandbox.etc.iter().find(|mount| mount.target == Path::new("/etc/hosts")).map(|mount| mount.source.clone());
+        let network = Network::of_pod(sandbox.netns.as_deref(), Resolver::new(&sandbox.dns, hosts))
+            .map_err(|e| failed("cannot open the pod's network namespace", &e))?;
+        let log = LogWriter::open(&container.log_path, Rotation::default()).map_err(|e| failed("cannot open the log", &e))?;
+        let directory = sandbox.state_dir.join("wasm").join(format!("{}-{}", container.name, container.attempt));
+        let mut env = container.env.clone();
+        if !sandbox.hostname.is_empty() && !env.iter().any(|(name, _)| name == "HOSTNAME") {
+            env.push(("HOSTNAME".to_owned(), sandbox.hostname.clone()));
+        }
+        let mut directories = Directories { private: &directory, mounts: BTreeMap::new() };
+        let mut mounted_message = None;
+        for mount in &container.mounts {
+            if mount.target == Path::new(&container.termination_message_path) {
+                mounted_message = Some(mount.source.clone());
+            } else {
+                directories.add(mount).map_err(|e| failed(&format!("cannot mount {}", mount.target.display()), &e))?;
+            }
+        }
+        let message = directories
+            .termination_message(Path::new(&container.termination_message_path))
+            .map_err(|e| failed("cannot make the termination message's directory", &e))?
+            .map(|path| (path, mounted_message));
+        let filesystem = directories.open()?;
+        Ok(Self {
+            network,
+            args: container.args.clone(),
+            env,
+            working_dir: container.working_dir.clone(),
+            filesystem,
+            log,
+            message,
+            directory,
+        })
+    }
+
+    /// A fresh context over the same things.
+    pub fn wasi(&self) -> WasiCtx {
+        let mut builder = WasiCtxBuilder::new();
+        builder.args(&self.args).envs(&self.env).stdout(self.output(Stream::Stdout)).stderr(self.output(Stream::Stderr));
+        if !self.working_dir.is_empty() {
+            builder.initial_cwd(&self.working_dir);
+        }
+        builder.inherit_network().allow_tcp(true).allow_udp(true).allow_ip_name_lookup(true);
+        let mut wasi = builder.build();
+        *wasi.filesystem() = self.filesystem.clone();
+        wasi
+    }
+
+    fn output(&self, stream: Stream) -> Output {
+        Output(Arc::new(Mutex::new(self.log.stream(stream))))
+    }
+
+    /// A line of ours in the container's log.
+    pub fn complain(&self, text: &str) {
+        let mut stream = self.log.stream(Stream::Stderr);
+        if let Err(error) = stream.write(format!("{}\n", text.trim_end()).as_bytes()) {
+            tracing::warn!(%error, "a container's log cannot be written");
+        }
+    }
+
+    /// What the guest left as its termination message.
+    pub fn termination_message(&self) -> Option<String> {
+        let (path, mounted) = self.message.as_ref()?;
+        let mut bytes = std::fs::read(path).ok().filter(|bytes| !bytes.is_empty())?;
+        bytes.truncate(TERMINATION_MESSAGE);
+        if let Some(mounted) = mounted
+            && let Err(error) = std::fs::write(mounted, &bytes)
+        {
+            tracing::warn!(%error, path = %mounted.display(), "termination message is not handed over");
+        }
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Removes what was private to the run.
+    pub fn clean(&self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.directory)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, path = %self.directory.display(), "a container's directory stays");
+        }
+    }
+}
+
+/// Guest path → (directory of the node, writable).
+struct Directories<'a> {
+    private: &'a Path,
+    mounts: BTreeMap<PathBuf, (PathBuf, bool)>,
+}
+
+impl Directories<'_> {
+    fn add(&mut self, mount: &Mount) -> io::Result<()> {
+        if mount.fs_type == "tmpfs" {
+            let directory = self.make(&mount.target)?;
+            self.mounts.insert(mount.target.clone(), (directory, !mount.read_only));
+            return Ok(());
+        }
+        if std::fs::metadata(&mount.source)?.is_dir() {
+            self.mounts.insert(mount.target.clone(), (mount.source.clone(), !mount.read_only));
+            return Ok(());
+        }
+        // WASI mounts directories only. A single file (`subPath`) is copied: Kubernetes does not update those either.
+        let (Some(parent), Some(name)) = (mount.target.parent(), mount.target.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let directory = self.make(parent)?;
+        if self.mounts.get(parent).is_some_and(|(mounted, _)| *mounted != directory) {
+            return Err(io::Error::other("a single file inside another mount is not possible for wasm"));
+        }
+        std::fs::copy(&mount.source, directory.join(name))?;
+        self.mounts.insert(parent.to_owned(), (directory, !mount.read_only));
+        Ok(())
+    }
+
+    /// A directory of this run for guest path `target`, the same one each time.
+    fn make(&self, target: &Path) -> io::Result<PathBuf> {
+        let name: String = target.to_string_lossy().bytes().map(|b| if b.is_ascii_alphanumeric() { b as char } else { '_' }).collect();
+        let directory = self.private.join(name);
+        std::fs::create_dir_all(&directory)?;
+        Ok(directory)
+    }
+
+    /// Where the message at guest path `path` arrives on the node: in the mount that covers it, else in a directory made for it.
+    fn termination_message(&mut self, path: &Path) -> io::Result<Option<PathBuf>> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+        let covering = path.ancestors().skip(1).find_map(|above| self.mounts.get(above).map(|(directory, _)| (above, directory)));
+        if let Some((above, directory)) = covering {
+            return Ok(path.strip_prefix(above).ok().map(|rest| directory.join(rest)));
+        }
+        let directory = self.make(parent)?;
+        self.mounts.insert(parent.to_owned(), (directory.clone(), true));
+        Ok(Some(directory.join(name)))
+    }
+
+    fn open(self) -> Result<WasiFilesystemCtx, Error> {
+        let mut builder = WasiCtxBuilder::new();
+        for (target, (source, writable)) in &self.mounts {
+            let perms = if *writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+            builder.preopened_dir(source, target.to_string_lossy(), perms).map_err(|error| Error::Create {
+                message: format!("cannot mount {} at {}: {error:#}", source.display(), target.display()),
+            })?;
+        }
+        Ok(builder.build().filesystem().clone())
+    }
+}
+
+/// A standard stream into the log. What follows the last newline is written when the guest is gone.
+#[derive(Clone)]
+struct Output(Arc<Mutex<LineWriter>>);
+
+impl Output {
+    /// A log that cannot be written loses lines; the guest goes on, as a container behind a pipe would.
+    fn put(&self, bytes: &[u8]) {
+        if let Err(error) = self.0.lock().write(bytes) {
+            tracing::debug!(%error, "log lines are lost");
+        }
+    }
+}
+
+impl IsTerminal for Output {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Output {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait::async_trait]
+impl Pollable for Output {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Output {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.put(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_PERMIT)
+    }
+}
+
+impl AsyncWrite for Output {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.put(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

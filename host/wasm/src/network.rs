@@ -1,0 +1,87 @@
+//! The network that a guest sees: its pod's namespace and the pod's resolver, or nothing.
+
+use crate::dns::{self, Resolver};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Network {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    allowed: bool,
+    /// Held open: the namespace lives as long as its guests. `None`: the one of the process.
+    netns: Option<std::fs::File>,
+    resolver: Resolver,
+}
+
+impl Network {
+    /// Every use is refused.
+    pub fn denied() -> Self {
+        Self { inner: Arc::new(Inner { allowed: false, netns: None, resolver: Resolver::default() }) }
+    }
+
+    /// The namespace pinned at `netns`, or the process's own.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn of_pod(netns: Option<&Path>, resolver: Resolver) -> io::Result<Self> {
+        let netns = netns.map(std::fs::File::open).transpose()?;
+        Ok(Self { inner: Arc::new(Inner { allowed: true, netns, resolver }) })
+    }
+
+    pub fn is_allowed(&self) -> bool {
+        self.inner.allowed
+    }
+
+    /// Calls `f` with this thread inside the namespace: the sockets it makes belong there.
+    ///
+    /// # Errors
+    /// `PermissionDenied` when the network is denied, or what entering the namespace said.
+    pub fn inside<T>(&self, f: impl FnOnce() -> T) -> io::Result<T> {
+        if !self.inner.allowed {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        match &self.inner.netns {
+            Some(netns) => workload::netns::inside(netns.as_fd(), f),
+            None => Ok(f()),
+        }
+    }
+
+    /// Listens on `port` of all addresses, IPv6 when `ipv6`.
+    pub fn listen(&self, port: u16, ipv6: bool) -> io::Result<std::net::TcpListener> {
+        let address: IpAddr = if ipv6 { std::net::Ipv6Addr::UNSPECIFIED.into() } else { std::net::Ipv4Addr::UNSPECIFIED.into() };
+        let listener = self.inside(|| std::net::TcpListener::bind((address, port)))??;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    }
+
+    pub async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let make = || if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        self.inside(make)??.connect(address).await
+    }
+
+    /// A UDP socket connected to `address`.
+    pub async fn udp(&self, address: SocketAddr) -> io::Result<UdpSocket> {
+        let any: IpAddr = if address.is_ipv4() { std::net::Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
+        let socket = self.inside(|| std::net::UdpSocket::bind((any, 0)))??;
+        socket.set_nonblocking(true)?;
+        let socket = UdpSocket::from_std(socket)?;
+        socket.connect(address).await?;
+        Ok(socket)
+    }
+
+    /// Addresses of `name` as a process in the pod would get them: IP literals, the pod's hosts file, the pod's resolver.
+    pub async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, dns::Error> {
+        if !self.inner.allowed {
+            return Err(dns::Error::Denied);
+        }
+        self.inner.resolver.resolve(self, name).await
+    }
+}
