@@ -1,0 +1,43 @@
+//! Admission in code: steps in the order of the table, each of which may change (`mutate`) or refuse (`validate`).
+//! Upstream's plugins, `kubernetes/pkg/kubeapiserver/options/plugins.go`.
+
+mod lifecycle;
+mod pod;
+mod table;
+
+use crate::write::Write;
+use async_trait::async_trait;
+use object::{Object, StatusError};
+
+/// One step. A refusal is an `Err`.
+#[async_trait]
+pub trait Step: Send + Sync {
+    /// Before defaults are applied again and the object is validated. `old` is `None` on create.
+    async fn mutate(&self, _write: &Write<'_>, _new: &mut Object, _old: Option<&Object>) -> Result<(), StatusError> {
+        Ok(())
+    }
+    async fn validate(&self, _write: &Write<'_>, _new: &Object, _old: Option<&Object>) -> Result<(), StatusError> {
+        Ok(())
+    }
+    fn delete(&self, _write: &Write<'_>, _name: &str) -> Result<(), StatusError> {
+        Ok(())
+    }
+}
+
+pub async fn mutate(write: &Write<'_>, new: &mut Object, old: Option<&Object>) -> Result<(), StatusError> {
+    for step in table::STEPS {
+        step.mutate(write, new, old).await?;
+    }
+    Ok(())
+}
+
+pub async fn validate(write: &Write<'_>, new: &Object, old: Option<&Object>) -> Result<(), StatusError> {
+    for step in table::STEPS {
+        step.validate(write, new, old).await?;
+    }
+    Ok(())
+}
+
+pub fn delete(write: &Write<'_>, name: &str) -> Result<(), StatusError> {
+    table::STEPS.iter().try_for_each(|step| step.delete(write, name))
+}

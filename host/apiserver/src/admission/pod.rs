@@ -1,0 +1,84 @@
+//! What upstream's admission plugins add to new pods.
+
+use super::Step;
+use crate::write::Write;
+use async_trait::async_trait;
+use object::{Object, StatusError, Value, json};
+
+/// How long a pod stays on a node that is not ready or not reachable: upstream's `default-*-toleration-seconds`.
+const TOLERATION_SECONDS: i64 = 300;
+
+fn is_pod_create(write: &Write<'_>, old: Option<&Object>) -> bool {
+    old.is_none() && write.kind.group.is_empty() && write.kind.resource == "pods" && write.subresource.is_none()
+}
+
+/// `ServiceAccount`: pods run as `default` unless they say otherwise.
+pub struct ServiceAccountName;
+
+#[async_trait]
+impl Step for ServiceAccountName {
+    async fn mutate(&self, write: &Write<'_>, new: &mut Object, old: Option<&Object>) -> Result<(), StatusError> {
+        if !is_pod_create(write, old) {
+            return Ok(());
+        }
+        let old_field = new.str_at(&["spec", "serviceAccount"]).to_owned();
+        let mut name = new.str_at(&["spec", "serviceAccountName"]).to_owned();
+        if name.is_empty() {
+            name = if old_field.is_empty() { "default".to_owned() } else { old_field };
+        }
+        // Both names of the field carry it, as upstream's conversion does.
+        new.set_at(&["spec", "serviceAccountName"], json!(name));
+        new.set_at(&["spec", "serviceAccount"], json!(name));
+        Ok(())
+    }
+}
+
+/// `DefaultTolerationSeconds`.
+pub struct DefaultTolerationSeconds;
+
+#[async_trait]
+impl Step for DefaultTolerationSeconds {
+    async fn mutate(&self, write: &Write<'_>, new: &mut Object, old: Option<&Object>) -> Result<(), StatusError> {
+        if !is_pod_create(write, old) {
+            return Ok(());
+        }
+        let mut tolerations = new.at(&["spec", "tolerations"]).and_then(Value::as_array).cloned().unwrap_or_default();
+        for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+            let covered = tolerations.iter().any(|t| {
+                let text = |field: &str| t.get(field).and_then(Value::as_str).unwrap_or_default();
+                (text("key") == key || text("key").is_empty()) && matches!(text("effect"), "" | "NoExecute")
+            });
+            if !covered {
+                tolerations.push(json!({ "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": TOLERATION_SECONDS }));
+            }
+        }
+        new.set_at(&["spec", "tolerations"], Value::Array(tolerations));
+        Ok(())
+    }
+}
+
+/// `Priority`: without PriorityClasses every pod has priority 0, and the two system classes theirs.
+pub struct Priority;
+
+#[async_trait]
+impl Step for Priority {
+    async fn mutate(&self, write: &Write<'_>, new: &mut Object, old: Option<&Object>) -> Result<(), StatusError> {
+        if !is_pod_create(write, old) {
+            return Ok(());
+        }
+        let priority = match new.str_at(&["spec", "priorityClassName"]) {
+            "" => 0,
+            "system-cluster-critical" => 2_000_000_000,
+            "system-node-critical" => 2_000_001_000,
+            other => {
+                let cause = format!("no PriorityClass with name {other} was found");
+                return Err(StatusError::forbidden(&write.kind.group_resource(), new.name(), &cause));
+            }
+        };
+        new.set_at(&["spec", "priority"], json!(priority));
+        if new.str_at(&["spec", "preemptionPolicy"]).is_empty() {
+            new.set_at(&["spec", "preemptionPolicy"], json!("PreemptLowerPriority"));
+        }
+        Ok(())
+    }
+}

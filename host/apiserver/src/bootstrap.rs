@@ -1,0 +1,84 @@
+//! What every cluster has from its first moment: namespaces, and the `kubernetes` Service with its endpoints
+//! (`kubernetes/pkg/controlplane`). Made by the one road, as any client would make it.
+
+use crate::config::Config;
+use crate::server::{ApiService, Error};
+use axum::body::Body;
+use http::{Method, Request};
+use http_body_util::BodyExt;
+use interfaces::authorize::UserInfo;
+use object::{StatusError, Value, json};
+
+const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+pub async fn bootstrap(service: &ApiService, config: &Config) -> Result<(), Error> {
+    for name in NAMESPACES {
+        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+        create(service, "/api/v1/namespaces", &namespace).await?;
+    }
+    let Some((ip, port)) = config.advertise else { return Ok(()) };
+    let address = service.first_service_ip();
+    let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
+    let backing = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": { "name": "kubernetes", "labels": labels },
+        "spec": {
+            "clusterIP": address, "type": "ClusterIP", "sessionAffinity": "None",
+            "ports": [{ "name": "https", "port": 443, "protocol": "TCP", "targetPort": port }],
+        },
+    });
+    create(service, "/api/v1/namespaces/default/services", &backing).await?;
+    let ports = json!([{ "name": "https", "port": port, "protocol": "TCP" }]);
+    let endpoints = json!({
+        "apiVersion": "v1", "kind": "Endpoints",
+        "metadata": { "name": "kubernetes", "labels": { "endpointslice.kubernetes.io/skip-mirror": "true" } },
+        "subsets": [{ "addresses": [{ "ip": ip.to_string() }], "ports": ports }],
+    });
+    replace(service, "/api/v1/namespaces/default/endpoints", &endpoints).await?;
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": { "name": "kubernetes", "labels": { "kubernetes.io/service-name": "kubernetes" } },
+        "addressType": if ip.is_ipv4() { "IPv4" } else { "IPv6" },
+        "endpoints": [{ "addresses": [ip.to_string()], "conditions": { "ready": true } }], "ports": ports,
+    });
+    replace(service, "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", &slice).await
+}
+
+/// Creates; one that is there already is fine.
+async fn create(service: &ApiService, path: &str, object: &Value) -> Result<(), Error> {
+    match send(service, Method::POST, path, object).await {
+        (409, _) => Ok(()),
+        answer => checked(object, answer),
+    }
+}
+
+/// Creates, or makes the one that is there equal: the address may have changed since the last start.
+async fn replace(service: &ApiService, path: &str, object: &Value) -> Result<(), Error> {
+    match send(service, Method::POST, path, object).await {
+        (409, _) => {
+            let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+            checked(object, send(service, Method::PUT, &format!("{path}/{name}"), object).await)
+        }
+        answer => checked(object, answer),
+    }
+}
+
+fn checked(object: &Value, (code, body): (u16, Value)) -> Result<(), Error> {
+    if (200..300).contains(&code) {
+        return Ok(());
+    }
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let what = format!("{} {}", text("/kind"), text("/metadata/name"));
+    Err(Error::Bootstrap { what, source: StatusError::from_value(code, &body) })
+}
+
+async fn send(service: &ApiService, method: Method, path: &str, object: &Value) -> (u16, Value) {
+    let mut request = Request::new(Body::from(object.to_string()));
+    *request.method_mut() = method;
+    *request.uri_mut() = path.parse().unwrap_or_default();
+    request.headers_mut().insert(http::header::USER_AGENT, http::HeaderValue::from_static("coracle-apiserver"));
+    request.extensions_mut().insert(UserInfo::component("system:apiserver", &[]));
+    let response = service.handle(request).await;
+    let code = response.status().as_u16();
+    let body = response.into_body().collect().await.map(|b| b.to_bytes()).unwrap_or_default();
+    (code, serde_json::from_slice(&body).unwrap_or_default())
+}

@@ -1,0 +1,153 @@
+//! The one road of a request. Order matters only here; compare `DefaultBuildHandlerChain` in
+//! `k8s.io/apiserver/pkg/server/config.go`.
+
+use crate::call::{Call, Response, Target};
+use crate::query::Query;
+use crate::request::RequestInfo;
+use crate::server::Shared;
+use crate::{auth, nonresource, respond, subresource, verbs, watch, write};
+use axum::body::Body;
+use futures::FutureExt;
+use http::{HeaderValue, Method};
+use http_body_util::{BodyExt, Limited};
+use interfaces::authorize::UserInfo;
+use object::{Reason, StatusError};
+use registry::Verb;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// `MaxRequestBodyBytes` of upstream's server: what an object may weigh in etcd, with room for JSON.
+const BODY_LIMIT: usize = 3 * 1024 * 1024;
+
+/// Answers a request; never fails and never panics.
+pub async fn handle(shared: Arc<Shared>, request: http::Request<Body>) -> Response {
+    let started = Instant::now();
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let info = RequestInfo::parse(request.method(), request.uri().path(), query.flag("watch"));
+    // Named before anything can go wrong, so that every answer and log line can be found by it.
+    let id = request.headers().get("audit-id").cloned().unwrap_or_else(new_id);
+    let method = request.method().clone();
+    let told = info.clone();
+    // A panic ends one request, not the server.
+    let answer = AssertUnwindSafe(answer(shared.clone(), request, info, query)).catch_unwind().await;
+    let mut response = answer.unwrap_or_else(|_| {
+        tracing::error!(path = %told.path, verb = %told.verb, "a request panicked");
+        respond::error(&StatusError::internal("the server panicked while handling the request"))
+    });
+    response.headers_mut().insert("audit-id", id);
+    let elapsed = started.elapsed();
+    shared.metrics.request(&told, response.status().as_u16(), elapsed);
+    tracing::debug!(verb = %told.verb, path = %told.path, code = response.status().as_u16(), ?elapsed);
+    // HEAD is GET without its body.
+    if method == Method::HEAD {
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+fn new_id() -> HeaderValue {
+    HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
+async fn answer(shared: Arc<Shared>, request: http::Request<Body>, info: RequestInfo, query: Query) -> Response {
+    let (parts, body) = request.into_parts();
+    // Who: put into the extensions by this process' own clients, or by the TLS server from a verified certificate.
+    let user = parts.extensions.get::<UserInfo>().cloned().unwrap_or_else(UserInfo::anonymous);
+    // Whether: before the body is read, so that a stranger cannot make the server buffer anything.
+    if let Err(refusal) = auth::authorize(&shared, &user, &info).await {
+        return respond::error(&refusal);
+    }
+    // How many: after authorization, so that strangers take no one's place. Long-running requests are not counted.
+    let _permit = if info.is_long_running() {
+        None
+    } else {
+        match shared.in_flight.try_acquire() {
+            Ok(permit) => Some(permit),
+            Err(_) => return respond::error(&too_many()),
+        }
+    };
+    // How much: the body is read whole, within the limit.
+    let body = match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            return respond::error(&StatusError::too_large(format!("Request entity too large: limit is {BODY_LIMIT}")));
+        }
+        Err(error) => return respond::error(&StatusError::bad_request(format!("reading the request body failed: {error}"))),
+    };
+    let call = Call::new(shared.clone(), user, info, &parts, query, body);
+    let mut response = match dispatch(&call).await {
+        Ok(response) => response,
+        Err(refusal) => respond::error(&refusal),
+    };
+    // Last, as every step may warn, also one that then refused.
+    for warning in call.take_warnings() {
+        respond::warn(&mut response, &warning);
+    }
+    response
+}
+
+fn too_many() -> StatusError {
+    let mut error = StatusError::new(429, Reason::TooManyRequests, "Too many requests, please try again later.");
+    error.retry_after_seconds = 1;
+    error
+}
+
+async fn dispatch(call: &Call) -> Result<Response, StatusError> {
+    if !call.info.is_resource {
+        return nonresource::answer(call).await;
+    }
+    let target = resolve(call)?;
+    if target.subresource.as_ref().is_some_and(|s| s.name != "status") {
+        return subresource::answer(call, &target).await;
+    }
+    match call.info.verb.as_str() {
+        "get" => verbs::get(call, &target).await,
+        "list" => verbs::list(call, &target).await,
+        "watch" => watch::watch(call, &target).await,
+        "create" => write::create(call, &target).await,
+        "update" => write::update(call, &target).await,
+        "patch" => write::patch(call, &target).await,
+        "delete" => write::delete(call, &target).await,
+        "deletecollection" => write::delete_collection(call, &target).await,
+        _ => Err(StatusError::method_not_allowed()),
+    }
+}
+
+/// The row, subresource and verb that the path names, or why there are none.
+fn resolve(call: &Call) -> Result<Target, StatusError> {
+    let info = &call.info;
+    let kind = call.shared.registry.resource_by_name(&info.group, &info.version, &info.resource);
+    let kind = kind.filter(|_| info.rest == 0).ok_or_else(StatusError::no_such_path)?;
+    // Namespaced resources are written below a namespace; cluster resources never are.
+    let in_namespace = !info.namespace.is_empty() && info.resource != "namespaces";
+    if in_namespace && !kind.is_namespaced() {
+        return Err(StatusError::no_such_path());
+    }
+    if !info.subresource.is_empty() {
+        let subresource = kind.subresource(&info.subresource).cloned().ok_or_else(StatusError::no_such_path)?;
+        if !subresource.verbs.iter().any(|v| v.as_str() == info.verb) {
+            return Err(StatusError::method_not_allowed());
+        }
+        if kind.is_namespaced() && !in_namespace {
+            return Err(StatusError::no_such_path());
+        }
+        return Ok(Target { kind, subresource: Some(subresource) });
+    }
+    let verb = info.verb.as_str();
+    if !kind.verbs.iter().any(|v: &Verb| v.as_str() == verb) {
+        return Err(StatusError::method_not_allowed());
+    }
+    if kind.is_namespaced() && !in_namespace && !matches!(verb, "list" | "watch") {
+        // `/api/v1/pods` takes only lists and watches; `/api/v1/pods/x` is no path at all.
+        let known = info.name.is_empty();
+        return Err(if known { StatusError::method_not_allowed() } else { StatusError::no_such_path() });
+    }
+    if verb == "create" && !info.name.is_empty() {
+        return Err(StatusError::method_not_allowed());
+    }
+    if matches!(verb, "update" | "patch") && info.name.is_empty() {
+        return Err(StatusError::method_not_allowed());
+    }
+    Ok(Target { kind, subresource: None })
+}

@@ -1,0 +1,48 @@
+//! What the API server is told at start.
+
+use interfaces::authorize::Authorizer;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// `gitVersion` of `/version`: the API surface is that of Kubernetes 1.37.
+pub const GIT_VERSION: &str = concat!("v1.37.0+coracle", env!("CARGO_PKG_VERSION"));
+
+#[derive(Clone)]
+pub struct Config {
+    /// Cluster IPs are allocated from here; the first address is the `kubernetes` Service, the tenth the cluster DNS.
+    pub service_cidr: (Ipv4Addr, u8),
+    /// Inclusive.
+    pub node_ports: (u16, u16),
+    /// Where clients inside the cluster reach this server: the endpoints of the `kubernetes` Service.
+    pub advertise: Option<(IpAddr, u16)>,
+    /// Asked after the masters group; `None` grants the requests of the cluster's own nodes and service accounts nothing more.
+    pub authorizer: Option<Arc<dyn Authorizer>>,
+    /// With a client certificate, for the node agents' endpoints (logs).
+    pub node_client: Option<Arc<rustls::ClientConfig>>,
+    /// Between bookmarks of one watch.
+    pub bookmark_interval: Duration,
+    /// Requests at once, long-running ones apart: upstream's 400 reading and 200 writing.
+    pub max_in_flight: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            service_cidr: (Ipv4Addr::new(10, 43, 0, 0), 16),
+            node_ports: (30000, 32767),
+            advertise: None,
+            authorizer: None,
+            node_client: None,
+            // As upstream's `bookmarkFrequency`: often enough that a restarted client seldom relists.
+            bookmark_interval: Duration::from_secs(60),
+            max_in_flight: 600,
+        }
+    }
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config").field("service_cidr", &self.service_cidr).field("node_ports", &self.node_ports).finish_non_exhaustive()
+    }
+}

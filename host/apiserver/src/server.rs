@@ -1,0 +1,157 @@
+//! [`ApiServer`]: the parts put together, as a tower service for clients in this process and as a TLS server for others.
+
+use crate::cache::Caches;
+use crate::call::Response;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::strategy::service::Allocator;
+use crate::{bootstrap, chain, serve};
+use axum::body::Body;
+use futures::future::BoxFuture;
+use object::StatusError;
+use registry::{Kind, Registry};
+use std::convert::Infallible;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use store::Store;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the API server needs a tokio runtime to start in")]
+    Runtime(#[from] tokio::runtime::TryCurrentError),
+    #[error("cannot listen: {0}")]
+    Listen(#[source] std::io::Error),
+    #[error("cannot make {what}: {source}")]
+    Bootstrap { what: String, source: StatusError },
+}
+
+/// What every request reaches.
+pub struct Shared {
+    pub config: Config,
+    pub store: Arc<dyn Store>,
+    pub registry: Arc<Registry>,
+    pub caches: Arc<Caches>,
+    pub metrics: Metrics,
+    pub allocator: Allocator,
+    /// One permit per short request.
+    pub in_flight: Semaphore,
+    pub openapi: OpenApi,
+}
+
+/// OpenAPI documents, made on first use and kept: they cost milliseconds and change with the registry only.
+#[derive(Default)]
+pub struct OpenApi {
+    pub v3: parking_lot::Mutex<std::collections::HashMap<String, bytes::Bytes>>,
+}
+
+/// The server. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiServer {
+    shared: Arc<Shared>,
+    _feeder: Arc<Feeder>,
+}
+
+/// Ends the cache's task when the last handle of the server is gone.
+struct Feeder(tokio::task::JoinHandle<()>);
+
+impl Drop for Feeder {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The whole server as a tower service, for clients in this process. The caller's identity is an
+/// `interfaces::authorize::UserInfo` in the request's extensions; without one the request is anonymous.
+#[derive(Clone)]
+pub struct ApiService {
+    shared: Arc<Shared>,
+    _feeder: Arc<Feeder>,
+}
+
+impl ApiServer {
+    /// Starts to load the watch cache; requests wait for it. Must be called inside a tokio runtime.
+    pub fn new(config: Config, store: Arc<dyn Store>, registry: Arc<Registry>) -> Result<Self, Error> {
+        let runtime = tokio::runtime::Handle::try_current()?;
+        let caches = Caches::new(store.clone(), &registry);
+        let feeder = Arc::new(Feeder(runtime.spawn(caches.clone().feed())));
+        let allocator = Allocator::new(config.service_cidr, config.node_ports);
+        let in_flight = Semaphore::new(config.max_in_flight);
+        let metrics = Metrics::default();
+        let shared = Shared { config, store, registry, caches, metrics, allocator, in_flight, openapi: OpenApi::default() };
+        Ok(Self { shared: Arc::new(shared), _feeder: feeder })
+    }
+
+    pub fn service(&self) -> ApiService {
+        ApiService { shared: self.shared.clone(), _feeder: self._feeder.clone() }
+    }
+
+    /// Serves HTTP/1.1 and h2 (by ALPN) over TLS until the token is cancelled and the connections are drained.
+    /// Client certificates that `tls` verified become identities.
+    pub async fn serve(&self, listener: TcpListener, tls: rustls::ServerConfig, stop: CancellationToken) -> Result<(), Error> {
+        serve::serve(self.service(), listener, tls, stop).await.map_err(Error::Listen)
+    }
+
+    /// Makes what every cluster has: its namespaces and the `kubernetes` Service. Idempotent.
+    pub async fn bootstrap(&self) -> Result<(), Error> {
+        bootstrap::bootstrap(&self.service(), &self.shared.config).await
+    }
+
+    /// Whether `/readyz` would say ok.
+    pub fn is_ready(&self) -> bool {
+        self.shared.caches.is_loaded()
+    }
+}
+
+impl ApiService {
+    /// The `kubernetes` Service's address.
+    pub fn first_service_ip(&self) -> std::net::Ipv4Addr {
+        self.shared.allocator.address(1)
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: http::Request<Body>) -> Response {
+        chain::handle(self.shared.clone(), request).await
+    }
+}
+
+impl tower::Service<http::Request<Body>> for ApiService {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(service.handle(request).await) })
+    }
+}
+
+/// An object's key below its kind's prefix.
+pub fn object_key(kind: &Kind, namespace: &str, name: &str) -> String {
+    if kind.is_namespaced() { format!("{namespace}/{name}") } else { name.to_owned() }
+}
+
+/// What a client sees of a store's error.
+pub fn store_error(error: &store::Error) -> StatusError {
+    match error {
+        store::Error::Compacted { requested, oldest } => {
+            StatusError::expired(format!("too old resource version: {requested} ({oldest})"))
+        }
+        store::Error::Full(_) => {
+            let mut full = StatusError::new(507, object::Reason::InternalError, format!("etcdserver: mvcc: database space exceeded: {error}"));
+            full.retry_after_seconds = 10;
+            full
+        }
+        store::Error::Closed => StatusError::unavailable("the server is shutting down"),
+        other => {
+            tracing::error!(error = %other, source = ?std::error::Error::source(other), "store");
+            StatusError::internal(other)
+        }
+    }
+}

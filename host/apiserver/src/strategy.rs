@@ -1,0 +1,69 @@
+//! What writing a kind does, beside what every kind does (`write`): a row of [`table`], all methods defaulted
+//! (`k8s.io/apiserver/pkg/registry/rest/{create,update,delete}.go`).
+
+mod namespace;
+mod pod;
+pub mod service;
+mod table;
+
+pub use table::of;
+
+use crate::server::Shared;
+use object::field::ErrorList;
+use object::{Object, StatusError};
+
+/// What a hook may know beside the objects.
+pub struct Context<'a> {
+    pub shared: &'a Shared,
+    /// `None` on the main resource.
+    pub subresource: Option<&'a str>,
+    pub dry_run: bool,
+}
+
+pub trait Strategy: Send + Sync {
+    /// Sets what only the server sets, before validation.
+    fn prepare_create(&self, _context: &Context, _new: &mut Object) {}
+
+    /// The same for an update. Status and system fields are already kept apart.
+    fn prepare_update(&self, _context: &Context, _new: &mut Object, _old: &Object) {}
+
+    /// Of the whole object, on create and on update.
+    fn validate(&self, _new: &Object, _errors: &mut ErrorList) {}
+
+    /// What an update may not change.
+    fn validate_update(&self, _new: &Object, _old: &Object, _errors: &mut ErrorList) {}
+
+    /// Of the status, when the status is written.
+    fn validate_status(&self, _new: &Object, _old: &Object, _errors: &mut ErrorList) {}
+
+    /// Told to the client beside success.
+    fn warnings(&self, _new: &Object) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Takes addresses and ports; what was taken is given back unless the write commits.
+    fn allocate<'s>(&self, _context: &Context<'s>, _new: &mut Object, _old: Option<&Object>) -> Result<Option<service::Reservation<'s>>, StatusError> {
+        Ok(None)
+    }
+
+    /// After a committed delete.
+    fn deleted(&self, _shared: &Shared, _object: &Object) {}
+
+    /// Seconds that the object may take to end, for kinds that end gracefully; `None` for all others.
+    fn grace_period(&self, _object: &Object, _asked: Option<i64>) -> Option<i64> {
+        None
+    }
+
+    /// The object waits for more than `metadata.finalizers`: namespaces' `spec.finalizers`.
+    fn holds_deletion(&self, _object: &Object) -> bool {
+        false
+    }
+
+    /// When deletion begins but cannot finish yet.
+    fn begin_deletion(&self, _object: &mut Object) {}
+
+    /// Labels and annotations may be written through `status`, as upstream's kubelet does.
+    fn status_writes_metadata(&self) -> bool {
+        false
+    }
+}

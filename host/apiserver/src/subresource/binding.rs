@@ -1,0 +1,85 @@
+//! `pods/binding`: the scheduler's decision (`pkg/registry/core/pod/storage/storage.go` BindingREST).
+
+use super::Handler;
+use crate::call::{Call, Response, Target};
+use crate::write::{self, Edit, Write, edit};
+use crate::respond;
+use async_trait::async_trait;
+use http::StatusCode;
+use object::{Object, StatusCause, StatusError, Value, json};
+
+pub struct Binding;
+
+#[async_trait]
+impl Handler for Binding {
+    async fn answer(&self, call: &Call, target: &Target) -> Result<Response, StatusError> {
+        let write = Write::new(call, target)?;
+        let body = write::body_value(call)?.ok_or_else(|| StatusError::bad_request("Binding: no body was sent"))?;
+        let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let (name, node) = (call.info.name.as_str(), text("/target/name"));
+        let given = text("/metadata/name");
+        if !given.is_empty() && given != name {
+            return Err(StatusError::bad_request(format!("name in URL does not match name in Binding object: {name} != {given}")));
+        }
+        let kind = object::GroupKind { group: String::new(), kind: "Binding".to_owned() };
+        if !matches!(text("/target/kind"), "" | "Node") {
+            let message = format!("Unsupported value: \"{}\": supported values: \"Node\", \"<empty>\"", text("/target/kind"));
+            let cause = StatusCause { reason: "FieldValueNotSupported".to_owned(), message, field: "target.kind".to_owned() };
+            return Err(StatusError::invalid(&kind, name, vec![cause]));
+        }
+        if node.is_empty() {
+            let message = "Required value".to_owned();
+            let cause = StatusCause { reason: "FieldValueRequired".to_owned(), message, field: "target.name".to_owned() };
+            return Err(StatusError::invalid(&kind, name, vec![cause]));
+        }
+        let (uid, version) = (text("/metadata/uid"), text("/metadata/resourceVersion"));
+        let annotations = body.pointer("/metadata/annotations").and_then(Value::as_object).cloned().unwrap_or_default();
+        edit(&write, name, false, &|old| {
+            let resource = object::GroupResource { group: String::new(), resource: "pods/binding".to_owned() };
+            let pod = old.ok_or_else(|| StatusError::not_found(&write.kind.group_resource(), name))?;
+            let conflict = |cause: &str| Err(StatusError::conflict(&resource, name, cause));
+            if !uid.is_empty() && uid != pod.uid() {
+                return conflict(&format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", pod.uid()));
+            }
+            if !version.is_empty() && version != pod.resource_version() {
+                return conflict(&format!(
+                    "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {}",
+                    pod.resource_version()
+                ));
+            }
+            if pod.is_deleting() {
+                return conflict(&format!("pod {name} is being deleted, cannot be assigned to a host"));
+            }
+            let host = pod.str_at(&["spec", "nodeName"]);
+            if !host.is_empty() {
+                return conflict(&format!("pod {name} is already assigned to node \"{host}\""));
+            }
+            if pod.at(&["spec", "schedulingGates"]).and_then(Value::as_array).is_some_and(|g| !g.is_empty()) {
+                return conflict(&format!("pod {name} has non-empty .spec.schedulingGates"));
+            }
+            let mut object = pod.clone();
+            object.set_at(&["spec", "nodeName"], json!(node));
+            for (key, value) in &annotations {
+                object.set_at(&["metadata", "annotations", key], value.clone());
+            }
+            scheduled(&mut object);
+            Ok(Edit { object, owned: false })
+        })
+        .await?;
+        let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 });
+        Ok(respond::json_value(StatusCode::CREATED, &status))
+    }
+}
+
+/// The condition `PodScheduled` becomes true.
+fn scheduled(pod: &mut Object) {
+    let mut conditions = pod.at(&["status", "conditions"]).and_then(Value::as_array).cloned().unwrap_or_default();
+    conditions.retain(|c| c.get("type").and_then(Value::as_str) != Some("PodScheduled"));
+    let now = object::time::now();
+    let mut condition = json!({ "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now });
+    if let Some(map) = condition.as_object_mut() {
+        map.remove("lastProbeTime");
+    }
+    conditions.push(condition);
+    pod.set_at(&["status", "conditions"], Value::Array(conditions));
+}

@@ -1,0 +1,14 @@
+//! Who answers which subresource. `""` as group and resource: of every kind that has it.
+
+use super::{Handler, binding, finalize};
+use registry::Kind;
+
+const ROWS: &[(&str, &str, &str, &dyn Handler)] = &[
+    ("", "pods", "binding", &binding::Binding),
+    ("", "namespaces", "finalize", &finalize::Finalize),
+];
+
+pub fn of(kind: &Kind, subresource: &str) -> Option<&'static dyn Handler> {
+    let fits = |group: &str, resource: &str| resource.is_empty() || (group == kind.group && resource == kind.resource);
+    ROWS.iter().find(|(group, resource, name, _)| *name == subresource && fits(group, resource)).map(|(_, _, _, handler)| *handler)
+}

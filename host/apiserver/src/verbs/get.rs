@@ -1,0 +1,25 @@
+//! GET of one object, from the cache.
+
+use crate::call::{Call, Response, Target};
+use crate::{negotiate, respond, transform};
+use http::StatusCode;
+use object::StatusError;
+
+/// A resourceVersion of 0 reads what the cache has; another one waits for it; none waits for everything committed.
+pub async fn get(call: &Call, target: &Target) -> Result<Response, StatusError> {
+    let accept = negotiate::accept(call.header("accept"))?;
+    let caches = &call.shared.caches;
+    match call.query.get("resourceVersion") {
+        "" => caches.current().await?,
+        text => {
+            let revision = text.parse().map_err(|_| StatusError::bad_request(format!("invalid resource version: \"{text}\"")))?;
+            caches.wait_for(revision).await?;
+        }
+    }
+    let key = crate::server::object_key(&target.kind, &call.info.namespace, &call.info.name);
+    let found = caches.of(&target.kind)?.get(&key);
+    let item = found.ok_or_else(|| StatusError::not_found(&target.kind.group_resource(), &call.info.name))?;
+    let include = transform::include_object(&call.query)?;
+    let body = transform::object(&target.kind, accept.form, include, &item.json, true);
+    Ok(respond::encoded(StatusCode::OK, &accept, body))
+}

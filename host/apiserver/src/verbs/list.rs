@@ -1,0 +1,197 @@
+//! LIST: from the cache, or from the store's history when a page or an exact revision asks for it
+//! (`k8s.io/apiserver/pkg/storage/etcd3/store.go` GetList, `storage/cacher/delegator.go`).
+
+use crate::cache::Item;
+use crate::call::{Call, Response, Target};
+use crate::selection::Selection;
+use crate::transform::ListMeta;
+use crate::{negotiate, respond, transform};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::StatusCode;
+use object::{GroupKind, StatusCause, StatusError, Value, json};
+use std::sync::Arc;
+
+/// Where a list goes on, and at which revision.
+#[derive(Debug, PartialEq, Eq)]
+struct Continue {
+    /// 0: at the newest, after an expired token was answered with an inconsistent one.
+    revision: u64,
+    after: String,
+}
+
+const EXPIRED: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new \
+    list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. \
+    Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted \
+    between the time the first chunk was returned and now may show up in the list.";
+
+pub async fn list(call: &Call, target: &Target) -> Result<Response, StatusError> {
+    let accept = negotiate::accept(call.header("accept"))?;
+    let include = transform::include_object(&call.query)?;
+    let (items, meta) = matching(call, target).await?;
+    let body = transform::list(&target.kind, accept.form, include, &items, &meta);
+    Ok(respond::encoded(StatusCode::OK, &accept, body))
+}
+
+/// The items that the query asks for.
+pub async fn matching(call: &Call, target: &Target) -> Result<(Vec<Arc<Item>>, ListMeta), StatusError> {
+    let kind = &target.kind;
+    let selection = Selection::parse(&call.query, kind)?;
+    let limit = call.query.integer("limit")?.and_then(|l| usize::try_from(l).ok()).unwrap_or(0);
+    let namespace = call.info.namespace.as_str();
+    let caches = &call.shared.caches;
+    let cache = caches.of(kind)?;
+    let version = call.query.get("resourceVersion");
+    let asked = version_of(call, version)?;
+
+    let token = match call.query.get("continue") {
+        "" => None,
+        _ if !matches!(version, "" | "0") => {
+            return Err(StatusError::bad_request("specifying resource version is not allowed when using continue"));
+        }
+        text => Some(Continue::decode(text)?),
+    };
+    match (&token, asked) {
+        (Some(_), _) => caches.current().await?,
+        (None, Asked::Newest) => caches.current().await?,
+        (None, Asked::Any) => caches.wait_for(0).await?,
+        (None, Asked::NotOlder(revision) | Asked::Exact(revision)) => caches.wait_for(revision).await?,
+    }
+    // The snapshot is taken after this, so it shows at least this revision.
+    let applied = caches.applied();
+    let at = match (&token, asked) {
+        (Some(token), _) if token.revision > 0 => Some(token.revision),
+        (None, Asked::Exact(revision)) => Some(revision),
+        _ => None,
+    };
+    let after = token.as_ref().map(|t| t.after.as_str());
+    // The kind has not changed since that revision: the cache shows exactly it.
+    let (items, remaining, revision) = if at.is_none_or(|at| cache.revision() <= at) {
+        let snapshot = cache.snapshot(namespace, after, limit, |item| selection.matches(kind, item));
+        let revision = at.unwrap_or(snapshot.revision.max(applied));
+        if at.is_some_and(|at| snapshot.revision > at) {
+            past(call, target, &selection, after, limit, revision).await?
+        } else {
+            (snapshot.items, snapshot.remaining, revision)
+        }
+    } else {
+        past(call, target, &selection, after, limit, at.unwrap_or(applied)).await?
+    };
+
+    let mut meta = ListMeta { revision, ..ListMeta::default() };
+    if limit > 0
+        && remaining > 0
+        && let Some(last) = items.last()
+    {
+        meta.continue_token = Continue { revision, after: last.key.to_string() }.encode();
+        meta.remaining = selection.is_everything().then_some(remaining as u64);
+    }
+    Ok((items, meta))
+}
+
+/// A page of the store's history.
+async fn past(
+    call: &Call,
+    target: &Target,
+    selection: &Selection,
+    after: Option<&str>,
+    limit: usize,
+    revision: u64,
+) -> Result<(Vec<Arc<Item>>, usize, u64), StatusError> {
+    let kind = &target.kind;
+    let prefix = kind.storage_prefix();
+    let namespace = call.info.namespace.as_str();
+    let base = if namespace.is_empty() { prefix.clone() } else { format!("{prefix}{namespace}/") };
+    // The least key after a key is the key with a zero byte.
+    let start = after.map_or_else(|| base.clone(), |after| format!("{prefix}{after}\0"));
+    let end = store::prefix_end(base.as_bytes());
+    let page = call.shared.store.range(start.as_bytes(), &end, 0, Some(revision)).await;
+    let page = page.map_err(|error| match error {
+        store::Error::Compacted { oldest, .. } => match after {
+            None => StatusError::expired(format!("The resourceVersion for the provided list is too old: {revision} ({oldest})")),
+            Some(after) => {
+                let mut expired = StatusError::expired(EXPIRED);
+                expired.continue_token = Continue { revision: 0, after: after.to_owned() }.encode();
+                expired
+            }
+        },
+        other => crate::server::store_error(&other),
+    })?;
+    let mut items: Vec<Arc<Item>> = Vec::new();
+    for entry in page.entries {
+        let Some(key) = std::str::from_utf8(&entry.key).ok().and_then(|k| k.strip_prefix(&prefix)) else { continue };
+        let item = Item::from_stored(key.into(), &entry.value, entry.create_revision, entry.mod_revision).map_err(StatusError::internal)?;
+        if selection.matches(kind, &item) {
+            items.push(Arc::new(item));
+        }
+    }
+    let remaining = if limit > 0 { items.len().saturating_sub(limit) } else { 0 };
+    if limit > 0 {
+        items.truncate(limit);
+    }
+    Ok((items, remaining, revision))
+}
+
+/// What `resourceVersion` and `resourceVersionMatch` mean together.
+#[derive(Clone, Copy)]
+enum Asked {
+    Newest,
+    Any,
+    NotOlder(u64),
+    Exact(u64),
+}
+
+fn version_of(call: &Call, version: &str) -> Result<Asked, StatusError> {
+    let invalid = |field: &str, reason: &str, message: String| {
+        let kind = GroupKind { group: "meta.k8s.io".to_owned(), kind: "ListOptions".to_owned() };
+        StatusError::invalid(&kind, "", vec![StatusCause { reason: reason.to_owned(), message, field: field.to_owned() }])
+    };
+    let rule = call.query.get("resourceVersionMatch");
+    if !rule.is_empty() && !call.query.flag("watch") {
+        if version.is_empty() {
+            let message = "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided".to_owned();
+            return Err(invalid("resourceVersionMatch", "FieldValueForbidden", message));
+        }
+        if call.query.has("continue") && !call.query.get("continue").is_empty() {
+            let message = "Forbidden: resourceVersionMatch is forbidden when continue is provided".to_owned();
+            return Err(invalid("resourceVersionMatch", "FieldValueForbidden", message));
+        }
+        if !matches!(rule, "Exact" | "NotOlderThan") {
+            let message = format!("Unsupported value: \"{rule}\": supported values: \"Exact\", \"NotOlderThan\"");
+            return Err(invalid("resourceVersionMatch", "FieldValueNotSupported", message));
+        }
+        if rule == "Exact" && version == "0" {
+            let message = "Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"".to_owned();
+            return Err(invalid("resourceVersionMatch", "FieldValueForbidden", message));
+        }
+    }
+    let number = |text: &str| {
+        let bad = || invalid("resourceVersion", "FieldValueInvalid", format!("Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"));
+        text.parse::<u64>().map_err(|_| bad())
+    };
+    Ok(match (version, rule) {
+        ("", _) => Asked::Newest,
+        (text, "Exact") => Asked::Exact(number(text)?),
+        ("0", _) => Asked::Any,
+        (text, "NotOlderThan") => Asked::NotOlder(number(text)?),
+        // With a limit and no rule, a revision is exact: a legacy of paging.
+        (text, _) if !call.query.get("limit").is_empty() => Asked::Exact(number(text)?),
+        (text, _) => Asked::NotOlder(number(text)?),
+    })
+}
+
+impl Continue {
+    fn encode(&self) -> String {
+        let value = json!({ "v": "meta.k8s.io/v1", "rv": self.revision, "start": self.after });
+        URL_SAFE_NO_PAD.encode(value.to_string())
+    }
+
+    fn decode(text: &str) -> Result<Self, StatusError> {
+        let invalid = || StatusError::bad_request("continue key is not valid");
+        let raw = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| invalid())?;
+        let value: Value = serde_json::from_slice(&raw).map_err(|_| invalid())?;
+        let after = value.get("start").and_then(Value::as_str).filter(|s| !s.is_empty()).ok_or_else(invalid)?;
+        let revision = value.get("rv").and_then(Value::as_u64).ok_or_else(invalid)?;
+        Ok(Self { revision, after: after.to_owned() })
+    }
+}

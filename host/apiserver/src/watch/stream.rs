@@ -1,0 +1,339 @@
+//! One watcher: a cursor over the cache's changes, told in the form and by the selectors that its client asked for.
+
+use super::Start;
+use crate::cache::{Ahead, Change, ChangeType, Item, KindCache, event_line};
+use crate::call::{Call, Target};
+use crate::negotiate::Form;
+use crate::selection::Selection;
+use crate::server::{Shared, store_error};
+use crate::transform;
+use bytes::Bytes;
+use futures::stream::{BoxStream, Stream};
+use futures::StreamExt;
+use object::{StatusError, json};
+use registry::Kind;
+use registry::columns::IncludeObject;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use store::EventBatch;
+use tokio::time::{Instant, Interval, Sleep};
+use tokio_util::sync::CancellationToken;
+
+pub struct Watcher {
+    shared: Arc<Shared>,
+    cache: Arc<KindCache>,
+    kind: Arc<Kind>,
+    namespace: String,
+    selection: Selection,
+    form: Form,
+    include: IncludeObject,
+    /// Every change up to here was told or did not concern the client.
+    cursor: u64,
+    epoch: u64,
+    changed: tokio::sync::watch::Receiver<u64>,
+    /// Changes between the client's revision and the ring, from the store.
+    history: Option<History>,
+    /// Lines ready to be sent.
+    ready: VecDeque<Bytes>,
+    bookmarks: Option<Interval>,
+    /// The last revision told by an event or a bookmark.
+    told: u64,
+    deadline: std::pin::Pin<Box<Sleep>>,
+    drain: CancellationToken,
+    /// Column definitions are sent with the first Table only.
+    defined: bool,
+    ended: bool,
+    _counted: Counted,
+}
+
+struct History {
+    batches: BoxStream<'static, Result<EventBatch, store::Error>>,
+    /// From here on the ring has everything.
+    until: u64,
+}
+
+/// Counts a watch while it lives.
+struct Counted(Arc<Shared>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.metrics.watch_ended();
+    }
+}
+
+enum Wake {
+    Changed,
+    Bookmark,
+    Deadline,
+    Drain,
+}
+
+impl Watcher {
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        call: &Call,
+        target: &Target,
+        selection: Selection,
+        form: Form,
+        include: IncludeObject,
+        start: Start,
+        bookmarks: bool,
+        timeout: Duration,
+    ) -> Result<Self, StatusError> {
+        let shared = call.shared.clone();
+        let cache = shared.caches.of(&target.kind)?;
+        let interval = shared.config.bookmark_interval;
+        shared.metrics.watch_started();
+        let mut watcher = Self {
+            // Subscribed before the state is read: nothing falls between.
+            changed: cache.subscribe(),
+            epoch: cache.epoch(),
+            kind: target.kind.clone(),
+            namespace: call.info.watched_namespace(&target.kind),
+            selection,
+            form,
+            include,
+            cursor: 0,
+            history: None,
+            ready: VecDeque::new(),
+            bookmarks: bookmarks.then(|| tokio::time::interval_at(Instant::now() + interval, interval)),
+            told: 0,
+            deadline: Box::pin(tokio::time::sleep(timeout)),
+            drain: call.drain.clone().unwrap_or_default(),
+            defined: false,
+            ended: false,
+            _counted: Counted(shared.clone()),
+            cache,
+            shared,
+        };
+        match start {
+            Start::After(revision) => watcher.cursor = revision,
+            Start::State { initial_bookmark } => watcher.initial(initial_bookmark),
+        }
+        Ok(watcher)
+    }
+
+    /// Everything that is there, as ADDED.
+    fn initial(&mut self, bookmark: bool) {
+        let applied = self.shared.caches.applied();
+        let snapshot = self.cache.snapshot(&self.namespace, None, 0, |item| self.selection.matches(&self.kind, item));
+        self.cursor = applied.max(snapshot.revision);
+        for item in snapshot.items {
+            let line = match self.form {
+                Form::Object => event_line("ADDED", &item.json),
+                _ => self.transformed("ADDED", &item),
+            };
+            self.ready.push_back(line);
+        }
+        if bookmark {
+            let line = self.bookmark(self.cursor, true);
+            self.ready.push_back(line);
+            self.told = self.cursor;
+        }
+    }
+
+    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
+        futures::stream::unfold(self, |mut watcher| async move {
+            let line = watcher.next().await?;
+            Some((Ok(line), watcher))
+        })
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(line) = self.ready.pop_front() {
+                return Some(line);
+            }
+            if self.ended {
+                return None;
+            }
+            if let Err(error) = self.advance().await {
+                self.fail(&error);
+                continue;
+            }
+            if !self.ready.is_empty() {
+                continue;
+            }
+            match self.sleep().await {
+                Wake::Changed => {}
+                Wake::Bookmark => self.mark().await,
+                Wake::Deadline => {
+                    // The last word of a watch is how far it came.
+                    if self.bookmarks.is_some() {
+                        self.mark().await;
+                    }
+                    self.ended = true;
+                }
+                Wake::Drain => self.ended = true,
+            }
+        }
+    }
+
+    async fn sleep(&mut self) -> Wake {
+        let bookmark = async {
+            match &mut self.bookmarks {
+                Some(interval) => {
+                    interval.tick().await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.drain.cancelled() => Wake::Drain,
+            changed = self.changed.changed() => if changed.is_ok() { Wake::Changed } else { Wake::Drain },
+            () = &mut self.deadline => Wake::Deadline,
+            () = bookmark => Wake::Bookmark,
+        }
+    }
+
+    /// Tells what lies ahead of the cursor.
+    async fn advance(&mut self) -> Result<(), StatusError> {
+        if self.history.is_some() {
+            return self.advance_history().await;
+        }
+        self.changed.borrow_and_update();
+        // Everything up to here is in the ring when it is read below.
+        let applied = self.shared.caches.applied();
+        match self.cache.ahead(self.cursor, self.epoch) {
+            Ahead::Changes(changes) => {
+                for change in changes {
+                    self.cursor = change.revision;
+                    self.tell(&change);
+                }
+                self.cursor = self.cursor.max(applied);
+                Ok(())
+            }
+            Ahead::Gone => {
+                self.ended = true;
+                Ok(())
+            }
+            Ahead::Behind if self.told > 0 => {
+                // A slow client is cut off; it comes again from its last revision.
+                self.ended = true;
+                Ok(())
+            }
+            Ahead::Behind => {
+                let until = applied;
+                let watched = self.shared.store.watch(crate::cache::ROOT.as_bytes(), self.cursor).await;
+                let batches = watched.map_err(|e| store_error(&e))?;
+                self.history = Some(History { batches, until });
+                self.advance_history().await
+            }
+        }
+    }
+
+    /// Tells the next batches of the store's history, until the ring takes over.
+    async fn advance_history(&mut self) -> Result<(), StatusError> {
+        while let Some(history) = &mut self.history {
+            if self.cursor >= history.until {
+                self.history = None;
+                break;
+            }
+            let Some(batch) = history.batches.next().await else {
+                self.ended = true;
+                break;
+            };
+            let batch = batch.map_err(|e| store_error(&e))?;
+            let prefix = self.kind.storage_prefix();
+            for event in &batch.events {
+                let Some(key) = std::str::from_utf8(&event.key).ok().and_then(|k| k.strip_prefix(&prefix)) else { continue };
+                if let Some(change) = change_of(key, event) {
+                    self.tell(&change);
+                }
+            }
+            self.cursor = batch.revision;
+            if !self.ready.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues the line of a change when it concerns the client. Entering or leaving the selection is ADDED or DELETED.
+    fn tell(&mut self, change: &Change) {
+        if !self.namespace.is_empty() && change.item.namespace() != self.namespace {
+            return;
+        }
+        let now = change.ty != ChangeType::Deleted && self.selection.matches(&self.kind, &change.item);
+        let before = change.previous.as_ref().is_some_and(|p| self.selection.matches(&self.kind, p));
+        let ty = match (before, now) {
+            (false, true) => ChangeType::Added,
+            (true, true) => ChangeType::Modified,
+            (true, false) => ChangeType::Deleted,
+            (false, false) => return,
+        };
+        let line = match self.form {
+            Form::Object => change.line(ty),
+            _ => {
+                let shown = change.shown(ty);
+                self.transformed(ty.as_str(), &shown)
+            }
+        };
+        self.told = change.revision;
+        self.ready.push_back(line);
+    }
+
+    fn transformed(&mut self, ty: &str, item: &Item) -> Bytes {
+        let body = match self.form {
+            Form::Partial => item.partial(),
+            form => transform::object(&self.kind, form, self.include, &item.json, !std::mem::replace(&mut self.defined, true)),
+        };
+        event_line(ty, &body)
+    }
+
+    /// Queues a bookmark when the client does not know the revision yet.
+    async fn mark(&mut self) {
+        // A quiet kind's cursor follows the store only when it is asked to.
+        if let Err(error) = self.advance().await {
+            return self.fail(&error);
+        }
+        if self.cursor > self.told {
+            let line = self.bookmark(self.cursor, false);
+            self.told = self.cursor;
+            self.ready.push_back(line);
+        }
+    }
+
+    fn bookmark(&self, revision: u64, end_of_initial: bool) -> Bytes {
+        let mut metadata = json!({ "resourceVersion": revision.to_string(), "creationTimestamp": null });
+        if end_of_initial {
+            metadata["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
+        }
+        let body = match self.form {
+            Form::Object => json!({ "kind": self.kind.kind, "apiVersion": self.kind.api_version(), "metadata": metadata }),
+            Form::Partial => json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata }),
+            Form::Table => json!({
+                "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": { "resourceVersion": revision.to_string() },
+                "columnDefinitions": [], "rows": [{ "cells": [], "object": {
+                    "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
+                } }],
+            }),
+        };
+        event_line("BOOKMARK", &transform::bytes(&body))
+    }
+
+    /// The stream's last line: an ERROR event.
+    fn fail(&mut self, error: &StatusError) {
+        self.ready.push_back(event_line("ERROR", &transform::bytes(&error.to_value())));
+        self.ended = true;
+    }
+}
+
+/// A store event as a change of the kind.
+fn change_of(key: &str, event: &store::Event) -> Option<Change> {
+    let item = |value: &[u8], revision| Item::from_stored(key.into(), value, event.create_revision, revision).ok().map(Arc::new);
+    let previous = event.previous.as_ref().and_then(|p| item(&p.value, p.mod_revision));
+    Some(match &event.value {
+        Some(value) => {
+            let ty = if previous.is_some() { ChangeType::Modified } else { ChangeType::Added };
+            Change::new(ty, item(value, event.revision)?, previous)
+        }
+        None => {
+            let last = previous.as_ref()?.at(event.revision).ok()?;
+            Change::new(ChangeType::Deleted, Arc::new(last), previous)
+        }
+    })
+}

@@ -1,0 +1,86 @@
+//! The last step: one transaction that holds only if the world is as the decision saw it.
+
+use super::Write;
+use crate::server::store_error;
+use crate::stored;
+use bytes::Bytes;
+use object::{Object, StatusError};
+use registry::Persistence;
+use store::{Compare, Durability, Entry, Op, Txn, TxnOutcome};
+
+/// An object after its write.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// With its resourceVersion.
+    pub json: Bytes,
+    pub revision: u64,
+}
+
+/// What became of a transaction.
+pub enum Outcome {
+    Done(Committed),
+    /// Someone else wrote first; the key's state now.
+    Raced(Option<Entry>),
+}
+
+impl Write<'_> {
+    fn durability(&self) -> Durability {
+        match self.kind.persistence {
+            Persistence::Durable => Durability::Durable,
+            Persistence::Lazy => Durability::Lazy,
+        }
+    }
+
+    /// Writes an object over the revision that was read (`None`: nothing was there).
+    pub async fn put(&self, object: &Object, over: Option<u64>) -> Result<Outcome, StatusError> {
+        let key = self.key(object.name());
+        let value = stored::encode(object).map_err(StatusError::internal)?;
+        if self.options.dry_run {
+            // Nothing is written: the object keeps the revision it was made from.
+            let revision = over.unwrap_or(0);
+            let mut shown = object.clone();
+            match over {
+                Some(revision) => shown.set_at(&["metadata", "resourceVersion"], revision.to_string().into()),
+                None => {
+                    shown.remove_at(&["metadata", "resourceVersion"]);
+                }
+            }
+            return Ok(Outcome::Done(Committed { json: serde_json::to_vec(&shown).map_err(StatusError::internal)?.into(), revision }));
+        }
+        let compare = match over {
+            Some(revision) => Compare::ModRevision(key.clone(), revision),
+            None => Compare::Absent(key.clone()),
+        };
+        let txn = Txn { compares: vec![compare], ops: vec![Op::Put { key, value: value.clone() }], durability: self.durability() };
+        match self.call.shared.store.txn(txn).await.map_err(|e| store_error(&e))? {
+            TxnOutcome::Committed(revision) => {
+                let (json, _) = stored::splice(&value, revision).map_err(StatusError::internal)?;
+                Ok(Outcome::Done(Committed { json, revision }))
+            }
+            TxnOutcome::Failed(mut states) => Ok(Outcome::Raced(states.pop().flatten())),
+        }
+    }
+
+    /// Removes the key as it was read. `Ok(None)`: removed; otherwise what is there now.
+    pub async fn remove(&self, name: &str, over: u64) -> Result<Outcome, StatusError> {
+        let key = self.key(name);
+        if self.options.dry_run {
+            return Ok(Outcome::Done(Committed { json: Bytes::new(), revision: over }));
+        }
+        let compares = vec![Compare::ModRevision(key.clone(), over)];
+        let txn = Txn { compares, ops: vec![Op::Delete { key }], durability: self.durability() };
+        match self.call.shared.store.txn(txn).await.map_err(|e| store_error(&e))? {
+            TxnOutcome::Committed(revision) => Ok(Outcome::Done(Committed { json: Bytes::new(), revision })),
+            TxnOutcome::Failed(mut states) => Ok(Outcome::Raced(states.pop().flatten())),
+        }
+    }
+
+    /// The stored state, straight from the store.
+    pub async fn read(&self, name: &str) -> Result<Option<Entry>, StatusError> {
+        self.call.shared.store.get(&self.key(name)).await.map_err(|e| store_error(&e))
+    }
+
+    pub fn object_of(&self, entry: &Entry) -> Result<Object, StatusError> {
+        stored::decode(&entry.value, entry.mod_revision).map_err(StatusError::internal)
+    }
+}

@@ -1,0 +1,128 @@
+//! Bodies to objects, strict by schema (`k8s.io/apiserver/pkg/endpoints/handlers/{create,rest}.go`).
+
+use super::Write;
+use crate::call::{Call, FieldValidation};
+use object::decode::Decoded;
+use object::gvk::split_api_version;
+use object::{Object, StatusError, Value};
+
+/// Media type without parameters, lower case.
+pub fn media_type(call: &Call) -> String {
+    call.header("content-type").split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The body as JSON bytes: YAML is converted, and duplicate keys in it are reported.
+fn json_of<'b>(call: &'b Call, media: &str) -> Result<std::borrow::Cow<'b, [u8]>, StatusError> {
+    match media {
+        "" | "application/json" => Ok(std::borrow::Cow::Borrowed(&call.body)),
+        "application/yaml" | "application/x-yaml" | "text/yaml" => Ok(std::borrow::Cow::Owned(yaml_to_json(&call.body)?)),
+        other => Err(StatusError::unsupported_media_type(format!(
+            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml; got {other}"
+        ))),
+    }
+}
+
+/// One YAML document as JSON.
+pub fn yaml_to_json(body: &[u8]) -> Result<Vec<u8>, StatusError> {
+    let value: Value = serde_yaml_ng::from_slice(body)
+        .map_err(|e| StatusError::bad_request(format!("error converting YAML to JSON: yaml: {e}")))?;
+    serde_json::to_vec(&value).map_err(StatusError::internal)
+}
+
+/// A body whose kind is none of the rows (DeleteOptions, Scale, Binding): `None` when empty.
+pub fn body_value(call: &Call) -> Result<Option<Value>, StatusError> {
+    if call.body.is_empty() {
+        return Ok(None);
+    }
+    let json = json_of(call, &media_type(call))?;
+    untyped(&json).map(Some)
+}
+
+pub fn untyped(json: &[u8]) -> Result<Value, StatusError> {
+    serde_json::from_slice(json).map_err(|e| parse_error(&e.to_string()))
+}
+
+pub fn parse_error(told: &str) -> StatusError {
+    StatusError::bad_request(format!("couldn't get version/kind; json parse error: {told}"))
+}
+
+impl Write<'_> {
+    /// The object in the body, pruned and normalised, of the kind that the path names.
+    pub fn decode_body(&self) -> Result<Object, StatusError> {
+        let json = json_of(self.call, &media_type(self.call))?;
+        if json.is_empty() {
+            return Err(StatusError::bad_request(format!(
+                "{} in version \"{}\" cannot be handled as a {}: no body was sent",
+                self.kind.kind, self.kind.version, self.kind.kind
+            )));
+        }
+        let decoded = object::decode::strict(&json, self.schema);
+        self.object_from(decoded)
+    }
+
+    /// The same for a tree, as a patch made it.
+    pub fn decode_value(&self, value: Value) -> Result<Object, StatusError> {
+        let decoded = object::decode::prune(value, self.schema);
+        self.object_from(decoded)
+    }
+
+    fn object_from(&self, decoded: Decoded) -> Result<Object, StatusError> {
+        if let Some(syntax) = decoded.errors.iter().find_map(|e| e.strip_prefix("json parse error: ")) {
+            return Err(parse_error(syntax));
+        }
+        let Some(mut object) = Object::from_value(decoded.value) else {
+            return Err(parse_error("json: cannot unmarshal into Go value of type struct { APIVersion string; Kind string }"));
+        };
+        self.check_kind(&mut object)?;
+        if !decoded.errors.is_empty() {
+            return Err(StatusError::bad_request(format!(
+                "{} in version \"{}\" cannot be handled as a {}: {}",
+                self.kind.kind,
+                self.kind.version,
+                self.kind.kind,
+                decoded.errors.join(", ")
+            )));
+        }
+        if !decoded.warnings.is_empty() {
+            match self.options.field_validation {
+                FieldValidation::Ignore => {}
+                FieldValidation::Warn => decoded.warnings.iter().for_each(|w| self.call.warn(w.as_str())),
+                FieldValidation::Strict => {
+                    return Err(StatusError::bad_request(format!(
+                        "{} in version \"{}\" cannot be handled as a {}: strict decoding error: {}",
+                        self.kind.kind,
+                        self.kind.version,
+                        self.kind.kind,
+                        decoded.warnings.join(", ")
+                    )));
+                }
+            }
+        }
+        Ok(object)
+    }
+
+    /// `apiVersion` and `kind` may be left out; when given they must be the path's.
+    fn check_kind(&self, object: &mut Object) -> Result<(), StatusError> {
+        let expect = self.kind.gvk();
+        let (group, version) = split_api_version(object.api_version());
+        let given = (group.to_owned(), version.to_owned(), object.kind().to_owned());
+        let told = format!("{}, Kind={}", expect.api_version(), expect.kind);
+        if !object.api_version().is_empty() && (given.0 != expect.group || given.1 != expect.version) {
+            return Err(StatusError::bad_request(format!(
+                "the API version in the data ({}) does not match the expected API version ({})",
+                object.api_version(),
+                expect.api_version()
+            )));
+        }
+        if !given.2.is_empty() && given.2 != expect.kind {
+            let got = format!("{}, Kind={}", object.api_version(), given.2);
+            return Err(StatusError::bad_request(format!(
+                "{} in version \"{}\" cannot be handled as a {}: no kind \"{}\" is expected here: {got} instead of {told}",
+                given.2, expect.version, expect.kind, given.2
+            )));
+        }
+        object.set_at(&["apiVersion"], expect.api_version().into());
+        object.set_at(&["kind"], expect.kind.into());
+        Ok(())
+    }
+}

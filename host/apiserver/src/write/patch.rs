@@ -1,0 +1,139 @@
+//! PATCH in its four forms (`k8s.io/apiserver/pkg/endpoints/handlers/patch.go`).
+
+use super::decode::{media_type, untyped, yaml_to_json};
+use super::update::{Edit, Updated, edit};
+use super::Write;
+use crate::call::{Call, Response, Target};
+use http::StatusCode;
+use object::patch::{PatchError, json, merge, strategic};
+use object::schema::Schema;
+use object::{Object, Reason, StatusError, Value};
+
+/// A patch whose syntax is known to be right.
+pub enum Patch {
+    Json(Value),
+    Merge(Value),
+    Strategic(Value),
+    /// Server-side apply of a whole configuration.
+    Apply(Value),
+}
+
+pub async fn patch(call: &Call, target: &Target) -> Result<Response, StatusError> {
+    let write = Write::new(call, target)?;
+    let name = call.info.name.as_str();
+    let patch = Patch::read(call)?;
+    let updated = match &patch {
+        Patch::Apply(applied) => write.apply(name, applied).await?,
+        _ => {
+            edit(&write, name, false, &|old| {
+                let Some(old) = old else {
+                    return Err(StatusError::not_found(&write.kind.group_resource(), name));
+                };
+                let mut value = old.to_value();
+                patch.carry_out(&mut value, write.schema, &write, name)?;
+                let mut object = write.decode_value(value)?;
+                write.identify(&mut object)?;
+                Ok(Edit { object, owned: false })
+            })
+            .await?
+        }
+    };
+    match updated {
+        Updated::Created(committed) => write.answer(StatusCode::CREATED, &committed.json),
+        Updated::Updated(committed) => write.answer(StatusCode::OK, &committed.json),
+    }
+}
+
+impl Patch {
+    /// By content type; 415 names those that are understood.
+    pub fn read(call: &Call) -> Result<Self, StatusError> {
+        let media = media_type(call);
+        let value = |json: &[u8]| untyped(json);
+        let forced = call.query.has("force") && media != "application/apply-patch+yaml";
+        if forced {
+            return Err(invalid_option("force", "Forbidden: may not be specified for non-apply patch"));
+        }
+        match media.as_str() {
+            "application/json-patch+json" => {
+                let patch = value(&call.body)?;
+                if !patch.is_array() {
+                    return Err(StatusError::bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch"));
+                }
+                Ok(Self::Json(patch))
+            }
+            "application/merge-patch+json" => mapped(value(&call.body)?).map(Self::Merge),
+            "application/strategic-merge-patch+json" => mapped(value(&call.body)?).map(Self::Strategic),
+            "application/apply-patch+yaml" => {
+                if call.query.get("fieldManager").is_empty() {
+                    return Err(invalid_option("fieldManager", "Required value: is required for apply patch"));
+                }
+                let applied = value(&yaml_to_json(&call.body)?)?;
+                mapped(applied).map(Self::Apply)
+            }
+            other => Err(StatusError::unsupported_media_type(format!(
+                "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, \
+                 application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml; got \"{other}\""
+            ))),
+        }
+    }
+
+    /// Changes a tree of a schema.
+    pub fn carry_out(&self, value: &mut Value, schema: Schema<'_>, write: &Write<'_>, name: &str) -> Result<(), StatusError> {
+        let done = match self {
+            Self::Json(patch) => json::apply(value, patch),
+            Self::Merge(patch) => {
+                merge::apply(value, patch);
+                Ok(())
+            }
+            Self::Strategic(patch) => strategic::apply(value, patch, schema),
+            Self::Apply(_) => Ok(()),
+        };
+        done.map_err(|error| match error {
+            PatchError::Malformed(told) => StatusError::bad_request(told),
+            PatchError::DoesNotApply(told) => {
+                let mut error = StatusError::new(422, Reason::Invalid, format!("the server rejected our request due to an error in our request: {told}"));
+                (error.group, error.kind, error.name) = (write.kind.group.clone(), write.kind.resource.clone(), name.to_owned());
+                error
+            }
+            PatchError::TooLarge(told) => StatusError::too_large(told),
+        })
+    }
+}
+
+fn mapped(value: Value) -> Result<Value, StatusError> {
+    if value.is_object() {
+        return Ok(value);
+    }
+    Err(StatusError::bad_request("error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"))
+}
+
+fn invalid_option(field: &str, message: &str) -> StatusError {
+    let kind = object::GroupKind { group: "meta.k8s.io".to_owned(), kind: "PatchOptions".to_owned() };
+    let reason = if message.starts_with("Required") { "FieldValueRequired" } else { "FieldValueForbidden" };
+    let cause = object::StatusCause { reason: reason.to_owned(), message: message.to_owned(), field: field.to_owned() };
+    StatusError::invalid(&kind, "", vec![cause])
+}
+
+impl Write<'_> {
+    /// Server-side apply: merges the manager's configuration into the live object by field ownership; creates it when absent.
+    async fn apply(&self, name: &str, applied: &Value) -> Result<Updated, StatusError> {
+        let mut configuration = self.decode_value(applied.clone())?;
+        self.identify(&mut configuration)?;
+        if configuration.at(&["metadata", "managedFields"]).is_some() {
+            return Err(StatusError::bad_request("metadata.managedFields must be nil"));
+        }
+        let asked = configuration.resource_version().to_owned();
+        let creates = self.subresource.is_none();
+        if asked.is_empty() {
+            configuration.remove_at(&["metadata", "resourceVersion"]);
+        }
+        edit(self, name, creates, &|old: Option<&Object>| {
+            let mut object = self.merge_applied(old, &configuration)?;
+            if asked.is_empty() {
+                object.remove_at(&["metadata", "resourceVersion"]);
+            }
+            Ok(Edit { object, owned: true })
+        })
+        .await
+    }
+}
