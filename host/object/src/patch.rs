@@ -1,7 +1,9 @@
 //! The ways to change an object in part.
 //!
-//! [`json`], [`merge`] and [`strategic`] turn a tree into another; they change nothing when they fail. None of them decodes: the caller prunes and validates the outcome.
+//! [`json`], [`merge`] and [`strategic`] turn a tree into another; they change nothing when they fail. [`apply`] also
+//! keeps the book of who owns which field. None of them decodes: the caller prunes and validates the outcome.
 
+pub mod apply;
 pub mod json;
 pub mod merge;
 pub mod strategic;

@@ -73,7 +73,7 @@ impl Walk {
         match (scalar, &*value) {
             (Scalar::String, Value::String(_)) | (Scalar::Boolean, Value::Bool(_)) | (Scalar::Float64, Value::Number(_)) => {}
             (Scalar::Int32, Value::Number(n)) => {
-                if !n.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) {
+                if n.as_i64().is_none_or(|n| i32::try_from(n).is_err()) {
                     self.wrong_number(&n.to_string(), "int32", at, owner);
                 }
             }
@@ -84,7 +84,7 @@ impl Walk {
             }
             (Scalar::IntOrString, Value::String(_)) => {}
             (Scalar::IntOrString, Value::Number(n)) => {
-                if !n.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) {
+                if n.as_i64().is_none_or(|n| i32::try_from(n).is_err()) {
                     self.errors.push(format!("json: cannot unmarshal number {n} into Go value of type int32 ({})", at.path()));
                 }
             }
