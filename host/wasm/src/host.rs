@@ -8,7 +8,7 @@
 //! - `wasi:http/incoming-handler`: served on the first declared TCP port (8080 without any), a fresh instance for each request.
 //!   When asked to stop it takes no more connections, finishes the requests in flight and ends with 0, or with 137 when the
 //!   grace period is over. A trap is a 500 and a line in the log; other requests do not notice.
-//! - A component that exports both is served when its container declares a port, and run as a command otherwise.
+//! - A component that exports both is a service: a service built as a Rust program has an empty `run` besides.
 
 mod command;
 mod outcome;

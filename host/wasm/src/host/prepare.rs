@@ -14,11 +14,10 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 const COMMAND: &str = "wasi:cli/run";
 const SERVICE: &str = "wasi:http/incoming-handler";
 
-/// What a component can be run as; at least one.
+/// What a component is run as.
 pub enum Prepared {
     Command(CommandPre<State>),
     Service(ProxyPre<State>),
-    Both(CommandPre<State>, ProxyPre<State>),
 }
 
 type Slot = Arc<tokio::sync::Mutex<Weak<Prepared>>>;
@@ -64,13 +63,13 @@ impl Preparer {
         let pre = self.world.link(&component, &what)?;
         let mismatch = |cause: wasmtime::Error| Error::Mismatch { what: what.clone(), cause: format!("{cause:#}") };
         let exports = |name| load::exports(&component, self.engine(), name);
-        let prepared = Arc::new(match (exports(COMMAND), exports(SERVICE)) {
-            (true, false) => Prepared::Command(CommandPre::new(pre).map_err(mismatch)?),
-            (false, true) => Prepared::Service(ProxyPre::new(pre).map_err(mismatch)?),
-            (true, true) => {
-                Prepared::Both(CommandPre::new(pre.clone()).map_err(mismatch)?, ProxyPre::new(pre).map_err(mismatch)?)
-            }
-            (false, false) => return Err(Error::NoExport { what, wanted: vec![COMMAND, SERVICE] }),
+        // A service built as a Rust program has an empty `run` as well: the handler is what it is for.
+        let prepared = Arc::new(if exports(SERVICE) {
+            Prepared::Service(ProxyPre::new(pre).map_err(mismatch)?)
+        } else if exports(COMMAND) {
+            Prepared::Command(CommandPre::new(pre).map_err(mismatch)?)
+        } else {
+            return Err(Error::NoExport { what, wanted: vec![COMMAND, SERVICE] });
         });
         *slot = Arc::downgrade(&prepared);
         Ok(prepared)

@@ -5,6 +5,7 @@ use super::prepare::{Prepared, Preparer};
 use super::run::Run;
 use super::service::{DEFAULT_PORT, Service};
 use super::surroundings::Surroundings;
+use crate::ctx::State;
 use crate::engine::{self, Engine, Profile};
 use crate::load::{self, Cache};
 use crate::meter::Meter;
@@ -18,7 +19,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 /// Polls of guests between two looks at timers and sockets. A guest in a loop takes an epoch of 10 ms per poll, and tokio's
 /// own 61 would make sockets wait for half a second.
@@ -54,6 +58,12 @@ struct Entry {
     surroundings: Option<Arc<Surroundings>>,
 }
 
+/// What is left to do once everything that can be refused is checked.
+enum Work {
+    Command(CommandPre<State>),
+    Service(ProxyPre<State>, TcpListener),
+}
+
 /// Guests have threads of their own: however busy they are, calls to this runtime are answered.
 struct Guests(Option<tokio::runtime::Runtime>);
 
@@ -62,6 +72,12 @@ impl Guests {
         if let Some(runtime) = &self.0 {
             runtime.spawn(future);
         }
+    }
+
+    /// A listener that wakes the guests' threads.
+    fn register(&self, listener: std::net::TcpListener) -> std::io::Result<TcpListener> {
+        let _inside = self.0.as_ref().map(tokio::runtime::Runtime::enter);
+        TcpListener::from_std(listener)
     }
 }
 
@@ -120,34 +136,24 @@ impl WasmRuntime {
         if let Some(entry) = self.inner.containers.lock().get_mut(&run.state().id) {
             entry.surroundings = Some(surroundings.clone());
         }
-        let port = container.ports.first().copied();
-        let serve = match (&*prepared, port) {
-            (Prepared::Command(_), _) | (Prepared::Both(..), None) => None,
-            (Prepared::Service(_) | Prepared::Both(..), port) => {
-                let port = port.unwrap_or(DEFAULT_PORT);
+        let work = match &*prepared {
+            Prepared::Command(command) => Work::Command(command.clone()),
+            Prepared::Service(proxy) => {
+                let port = container.ports.first().copied().unwrap_or(DEFAULT_PORT);
                 let ipv6 = !sandbox.addresses.is_empty() && sandbox.addresses.iter().all(std::net::IpAddr::is_ipv6);
-                let listener = surroundings
-                    .network
-                    .listen(port, ipv6)
-                    .map_err(|e| Error::Start { message: format!("cannot listen on port {port} of the pod: {e}") })?;
-                Some(listener)
+                let failed = |e| Error::Start { message: format!("cannot listen on port {port} of the pod: {e}") };
+                let listener = surroundings.network.listen(port, ipv6).map_err(failed)?;
+                let listener = self.inner.guests.register(listener).map_err(failed)?;
+                Work::Service(proxy.clone(), listener)
             }
         };
         let state = run.started();
         self.inner.publish(&state);
         let (inner, task) = (self.inner.clone(), run.clone());
         self.inner.guests.spawn(async move {
-            let outcome = match (&*prepared, serve) {
-                (Prepared::Service(proxy) | Prepared::Both(_, proxy), Some(listener)) => {
-                    match tokio::net::TcpListener::from_std(listener) {
-                        Ok(listener) => Service::new(task.clone(), proxy.clone(), surroundings.clone()).serve(listener).await,
-                        Err(error) => super::outcome::Outcome::killed(&error.to_string()),
-                    }
-                }
-                (Prepared::Command(command) | Prepared::Both(command, _), _) => {
-                    command::run(&task, command.clone(), &surroundings).await
-                }
-                (Prepared::Service(_), None) => super::outcome::Outcome::killed("no listener"),
+            let outcome = match work {
+                Work::Command(guest) => command::run(&task, guest, &surroundings).await,
+                Work::Service(proxy, listener) => Service::new(task.clone(), proxy, surroundings.clone()).serve(listener).await,
             };
             // The component may now leave memory, before anyone hears of the end.
             drop(prepared);

@@ -45,7 +45,7 @@ fn resolve(name: &str) -> Result<String, String> {
 }
 
 async fn connect(address: &str, text: &str) -> Result<String, String> {
-    let mut stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+    let mut stream = TcpStream::connect_addr(address.parse().map_err(|_| "not an address".to_owned())?).await.map_err(|error| error.to_string())?;
     stream.write_all(text.as_bytes()).await.map_err(|error| error.to_string())?;
     let mut answer = vec![0; text.len()];
     let mut got = 0;
