@@ -1,0 +1,106 @@
+//! The service proxy: Services and their endpoints as one nftables ruleset, as `pkg/proxy/nftables/proxier.go` does it.
+//!
+//! A change of a Service or slice wakes one task; it renders the whole table from the caches and swaps it in one
+//! transaction. Changes during a swap are taken by the next one, so bursts cost few swaps.
+
+mod rules;
+mod view;
+
+use crate::cidr::Cidr;
+use client::{Client, gvr};
+use std::net::Ipv4Addr;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+pub use rules::render;
+pub use view::{Backend, ServicePort, service_ports};
+
+/// Settings of the proxy.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub pod_cidr: Cidr,
+    pub service_cidr: Cidr,
+    pub bridge: String,
+    /// This node, for `internalTrafficPolicy: Local`.
+    pub node_name: String,
+}
+
+/// Pause after `nft` refused a ruleset: long enough not to fill the log, short enough to heal by itself.
+const RETRY: Duration = Duration::from_secs(5);
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the service proxy needs the program nft (package nftables)")]
+    NoProgram(#[source] std::io::Error),
+    #[error("talking to nft")]
+    Io(#[source] std::io::Error),
+    #[error("nft refused the ruleset: {0}")]
+    Refused(String),
+}
+
+/// Keeps the ruleset equal to the cluster's Services until `shutdown`. The rules stay: connections outlive the daemon.
+pub async fn run(client: Client, config: Config, shutdown: CancellationToken) {
+    let services = client.cache(&gvr::services());
+    let slices = client.cache(&gvr::endpoint_slices());
+    let wake = Arc::new(Notify::new());
+    for cache in [&services, &slices] {
+        let (mut changes, wake) = (cache.subscribe(), wake.clone());
+        tokio::spawn(async move {
+            while changes.recv().await.is_some() {
+                wake.notify_one();
+            }
+        });
+    }
+    tokio::select! {
+        () = shutdown.cancelled() => return,
+        () = async { services.ready().await; slices.ready().await; } => {}
+    }
+    let mut applied = String::new();
+    loop {
+        let ports = service_ports(&services.list(""), &slices.list(""), &config.node_name);
+        let ruleset = render(&config, &ports);
+        if ruleset != applied {
+            match apply(&ruleset).await {
+                Ok(()) => {
+                    tracing::debug!(ports = ports.len(), "service rules applied");
+                    applied = ruleset;
+                }
+                Err(error) => {
+                    tracing::error!(error = %error, cause = ?std::error::Error::source(&error), "service rules not applied");
+                    let again = wake.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(RETRY).await;
+                        again.notify_one();
+                    });
+                }
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = wake.notified() => {}
+        }
+    }
+}
+
+pub(crate) async fn apply(ruleset: &str) -> Result<(), Error> {
+    let mut command = tokio::process::Command::new("nft");
+    // Not every environment's path has the system programs.
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin")).args(["-f", "-"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().map_err(Error::NoProgram)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(ruleset.as_bytes()).await.map_err(Error::Io)?;
+    }
+    let out = child.wait_with_output().await.map_err(Error::Io)?;
+    if out.status.success() { Ok(()) } else { Err(Error::Refused(String::from_utf8_lossy(&out.stderr).trim().to_owned())) }
+}
+
+/// The addresses of an address list as IPv4; others are skipped.
+pub(crate) fn ipv4(text: &str) -> Option<Ipv4Addr> {
+    text.parse().ok()
+}
