@@ -150,7 +150,7 @@ impl Managers {
             }
             let Some(folded) = self.entries.remove(&id) else { continue };
             if let Some(entry) = self.entries.get_mut(&bucket) {
-                entry.set = entry.set.union(&folded.set);
+                entry.set.absorb(&folded.set);
                 entry.time = time;
             }
             count -= 1;

@@ -74,12 +74,21 @@ impl Set {
 
     pub fn union(&self, other: &Self) -> Self {
         let mut out = self.clone();
-        for (element, node) in &other.nodes {
-            let slot = out.nodes.entry(element.clone()).or_default();
-            slot.member |= node.member;
-            slot.children = slot.children.union(&node.children);
-        }
+        out.absorb(other);
         out
+    }
+
+    /// The union in place.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        for (element, node) in &other.nodes {
+            match self.nodes.get_mut(element) {
+                Some(slot) => {
+                    slot.member |= node.member;
+                    slot.children.absorb(&node.children);
+                }
+                None => self.put(element.clone(), node.clone()),
+            }
+        }
     }
 
     pub fn intersection(&self, other: &Self) -> Self {
@@ -95,18 +104,21 @@ impl Set {
 
     /// Without the members of `other`; what lies below them stays.
     pub fn difference(&self, other: &Self) -> Self {
-        if other.is_empty() {
-            return self.clone();
-        }
-        let mut out = Self::new();
-        for (element, a) in &self.nodes {
-            let node = match other.get(element) {
-                Some(b) => Node { member: a.member && !b.member, children: a.children.difference(&b.children) },
-                None => a.clone(),
-            };
-            out.put(element.clone(), node);
-        }
+        let mut out = self.clone();
+        out.subtract(other);
         out
+    }
+
+    /// The difference in place: costs what `other` is, however much is left.
+    pub(super) fn subtract(&mut self, other: &Self) {
+        for (element, node) in &other.nodes {
+            let Some(slot) = self.nodes.get_mut(element) else { continue };
+            slot.member &= !node.member;
+            slot.children.subtract(&node.children);
+            if slot.is_empty() {
+                self.nodes.remove(element);
+            }
+        }
     }
 
     /// Without the members of `other` and all that lies below them.

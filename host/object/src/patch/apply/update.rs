@@ -24,13 +24,14 @@ pub(super) fn record(comparison: Comparison, book: &mut Managers, ctx: &ApplyCon
     let filtered = comparison.exclude(&Set::of_fields(ctx.reset_fields));
     let changed = filtered.modified.union(&filtered.added);
     for entry in book.entries.values_mut() {
-        entry.set = entry.set.difference(&changed).difference(&filtered.removed);
+        entry.set.subtract(&changed);
+        entry.set.subtract(&filtered.removed);
     }
     if !changed.is_empty() {
         let id = ManagerId::new(ctx, manager, Operation::Update);
         let entry = Entry { set: Set::new(), api_version: ctx.api_version.to_owned(), time: None };
         let entry = book.entries.entry(id).or_insert(entry);
-        entry.set = entry.set.union(&changed);
+        entry.set.absorb(&changed);
         entry.time = Some(ctx.now.to_owned());
     }
     book.entries.retain(|_, entry| !entry.set.is_empty());
@@ -68,13 +69,14 @@ pub(super) fn apply(
         if !force {
             conflicts.extend(taken.paths().into_iter().map(|path| Conflict::new(other, path)));
         }
-        entry.set = entry.set.difference(&taken).difference(&filtered.removed);
+        entry.set.subtract(&taken);
+        entry.set.subtract(&filtered.removed);
     }
     if !conflicts.is_empty() {
         return Err(ApplyError::Conflicts(conflicts));
     }
     if let Some(entry) = book.entries.get_mut(id) {
-        entry.set = entry.set.difference(&unowned());
+        entry.set.subtract(&unowned());
         if !comparison.is_same() || before.as_ref() != Some(&entry.set) {
             entry.time = Some(ctx.now.to_owned());
         }
@@ -93,7 +95,8 @@ fn prune(merged: &Tree, book: &Managers, last: &Set, ty: Ty<'_>) -> Tree {
     // Take out all that was applied last time …
     let pruned = without(&last);
     // … put back what someone owns, the applier with its new configuration among them …
-    let owned = book.entries.values().fold(Set::new(), |all, entry| all.union(&entry.set));
+    let mut owned = Set::new();
+    book.entries.values().for_each(|entry| owned.absorb(&entry.set));
     let pruned_set = named(&set::of_map(&pruned, ty));
     let pruned = without(&merged_set.difference(&pruned_set.union(&named(&owned))));
     // … and what went along with it but was not the applier's.
