@@ -1,0 +1,89 @@
+//! Why a pod found no node, in upstream's words: `pkg/scheduler/framework/types.go` (Diagnosis, FitError).
+
+use interfaces::schedule::Code;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub type Reason = Cow<'static, str>;
+
+/// What became of the nodes that were looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnosis {
+    /// How many nodes each reason was given for. A node may have several.
+    reasons: BTreeMap<Reason, usize>,
+    /// Each refused node once.
+    refused: Vec<(u32, Code)>,
+    /// Rows of the plugin table that refused something.
+    plugins: BTreeSet<usize>,
+    /// The row whose filter runs now.
+    row: usize,
+    /// What preemption found, told after the reasons.
+    pub post_filter: String,
+}
+
+impl Diagnosis {
+    pub fn clear(&mut self) {
+        self.reasons.clear();
+        self.refused.clear();
+        self.plugins.clear();
+        self.post_filter.clear();
+    }
+
+    /// From here on, refusals are this row's.
+    pub(crate) fn asking(&mut self, row: usize) {
+        self.row = row;
+    }
+
+    pub fn refuse(&mut self, node: u32, code: Code, reasons: impl IntoIterator<Item = Reason>) {
+        for reason in reasons {
+            *self.reasons.entry(reason).or_default() += 1;
+        }
+        self.refused.push((node, code));
+        self.plugins.insert(self.row);
+    }
+
+    pub fn refused(&self) -> &[(u32, Code)] {
+        &self.refused
+    }
+
+    pub fn reasons(&self) -> impl Iterator<Item = &str> {
+        self.reasons.keys().map(AsRef::as_ref)
+    }
+
+    pub fn plugins(&self) -> impl Iterator<Item = usize> + '_ {
+        self.plugins.iter().copied()
+    }
+
+    /// `0/N nodes are available: <reasons>. <preemption>`
+    pub fn message(&self, nodes: usize) -> String {
+        let mut told: Vec<String> = self.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        told.sort();
+        let mut message = format!("0/{nodes} nodes are available:");
+        if !told.is_empty() {
+            message.push_str(&format!(" {}.", told.join(", ")));
+        }
+        if !self.post_filter.is_empty() {
+            message.push_str(&format!(" {}", self.post_filter));
+        }
+        message
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_upstreams() {
+        let mut diagnosis = Diagnosis::default();
+        diagnosis.refuse(0, Code::Unschedulable, ["Insufficient cpu".into(), "Insufficient memory".into()]);
+        diagnosis.refuse(1, Code::Unschedulable, ["Insufficient cpu".into()]);
+        for node in 2..12 {
+            diagnosis.refuse(node, Code::UnschedulableAndUnresolvable, ["node(s) were unschedulable".into()]);
+        }
+        let told = "0/12 nodes are available: 1 Insufficient memory, 10 node(s) were unschedulable, 2 Insufficient cpu.";
+        assert_eq!(diagnosis.message(12), told);
+        diagnosis.post_filter = "preemption: 0/12 nodes are available: 10 Preemption is not helpful for scheduling.".into();
+        assert_eq!(diagnosis.message(12), format!("{told} {}", diagnosis.post_filter));
+    }
+}

@@ -1,0 +1,235 @@
+//! [`Plugin`]: what filters and scores nodes. Each is a row of [`table`]; files beside it are upstream's plugins of the
+//! same names (`pkg/scheduler/framework/plugins`).
+
+mod foreign;
+mod image_locality;
+mod node_affinity;
+mod node_name;
+mod node_ports;
+mod node_resources_balanced;
+mod node_resources_fit;
+mod node_unschedulable;
+pub mod table;
+mod taint_toleration;
+
+use crate::cluster::Images;
+use crate::diagnosis::Diagnosis;
+use crate::event::{Event, Events};
+use crate::node::NodeRow;
+use crate::pod::PodInfo;
+use async_trait::async_trait;
+use interfaces::schedule::{NodeTable, PluginError};
+
+/// The best score of one plugin for one node.
+pub const MAX_SCORE: i64 = 100;
+
+/// What a plugin sees in one cycle; nothing of it changes meanwhile.
+pub struct Cx<'a> {
+    pub pod: &'a PodInfo,
+    /// Candidates are indices into it.
+    pub rows: &'a [NodeRow],
+    /// The same rows as plugins outside see them; empty when there are none.
+    pub table: &'a NodeTable,
+    pub images: &'a Images,
+}
+
+/// Methods default to "no opinion".
+#[async_trait]
+pub trait Plugin: Send + Sync {
+    fn name(&self) -> &str;
+
+    /// Takes the nodes that cannot take the pod out of `candidates` and tells `refused` why. On an error both are untouched.
+    async fn filter(&self, _cx: &Cx<'_>, _candidates: &mut Vec<u32>, _refused: &mut Diagnosis) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    /// Appends one score of 0..=[`MAX_SCORE`] for each candidate, in their order, or nothing at all.
+    async fn score(&self, _cx: &Cx<'_>, _candidates: &[u32], _scores: &mut Vec<i64>) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    /// What may change a refusal of this plugin.
+    fn events(&self) -> Events {
+        Events::ALL
+    }
+
+    /// Whether this event, one of [`Plugin::events`], may have changed the refusal of this pod.
+    fn hint(&self, _pod: &PodInfo, _event: &Event<'_>) -> bool {
+        true
+    }
+
+    /// Whether `filter` may be asked what would be if pods were not there. Plugins outside mirror the real nodes only.
+    fn simulates(&self) -> bool {
+        true
+    }
+}
+
+/// Keeps the candidates for which `check` has no reason. What most native filters are.
+fn retain<R>(cx: &Cx<'_>, candidates: &mut Vec<u32>, refused: &mut Diagnosis, check: R)
+where
+    R: Fn(&NodeRow) -> Option<(interfaces::schedule::Code, &'static str)>,
+{
+    candidates.retain(|node| {
+        let verdict = cx.rows.get(*node as usize).and_then(&check);
+        if let Some((code, reason)) = verdict {
+            refused.refuse(*node, code, [reason.into()]);
+        }
+        verdict.is_none()
+    });
+}
+
+/// `DefaultNormalizeScore`: scales to 0..=100 by the largest; reversed, the largest becomes 0.
+fn normalize(scores: &mut [i64], reverse: bool) {
+    let largest = scores.iter().copied().max().unwrap_or_default();
+    for score in scores {
+        let scaled = if largest == 0 { 0 } else { MAX_SCORE * *score / largest };
+        *score = if reverse { MAX_SCORE - scaled } else { scaled };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Cluster;
+    use crate::cycle::{Cycle, Failure, Nominated};
+    use crate::testing::{node, pod, pod_with};
+    use interfaces::schedule::{Code, FailurePolicy, PluginRow, PluginSet, PodView, Refusal, SchedulePlugin};
+    use object::{Object, Value, json};
+    use std::sync::Arc;
+
+    /// Where a pod goes: the node's name, or the message.
+    async fn place(nodes: &[Arc<Object>], before: &[Arc<PodInfo>], pod: &PodInfo, outside: PluginSet) -> String {
+        let (mut cluster, mut cycle, rows) = (Cluster::default(), Cycle::default(), table::rows(&outside));
+        for node in nodes {
+            cluster.set_node(node.clone());
+        }
+        for pod in before {
+            cluster.assume(pod.clone(), 0);
+        }
+        match cycle.find(pod, &mut cluster, &rows, &Nominated::default()).await {
+            Ok(at) => cluster.rows()[at as usize].name.clone(),
+            Err(Failure::Unfit) => cycle.diagnosis.message(nodes.len()),
+            Err(Failure::NoNodes) => "no nodes".to_owned(),
+            Err(Failure::Plugin(error)) => error.to_string(),
+        }
+    }
+
+    async fn check(nodes: &[Arc<Object>], spec: Value, expect: &str) {
+        let pod = pod_with("p", json!({ "spec": spec }));
+        assert_eq!(place(nodes, &[], &pod, PluginSet::default()).await, expect, "{spec}");
+    }
+
+    fn tainted(name: &str, effect: &str) -> Arc<Object> {
+        node(name, json!({ "spec": { "taints": [{ "key": "k", "value": "v", "effect": effect }] } }))
+    }
+
+    #[tokio::test]
+    async fn filters_refuse_in_upstreams_words() {
+        let plain = || [node("a", json!({}))];
+        let one = "0/1 nodes are available: 1 ";
+        check(&[], json!({}), "no nodes").await;
+        check(&plain(), json!({}), "a").await;
+        check(&plain(), json!({ "nodeSelector": { "x": "y" } }), &format!("{one}node(s) didn't match Pod's node affinity/selector.")).await;
+        check(&plain(), json!({ "nodeName": "b" }), &format!("{one}node(s) didn't match the requested node name.")).await;
+        let cordoned = [node("a", json!({ "spec": { "unschedulable": true } }))];
+        check(&cordoned, json!({}), &format!("{one}node(s) were unschedulable.")).await;
+        let tolerating = json!({ "tolerations": [{ "key": "node.kubernetes.io/unschedulable", "operator": "Exists" }] });
+        check(&cordoned, tolerating, "a").await;
+        for effect in ["NoSchedule", "NoExecute"] {
+            check(&[tainted("a", effect)], json!({}), &format!("{one}node(s) had untolerated taint(s).")).await;
+            check(&[tainted("a", effect)], json!({ "tolerations": [{ "operator": "Exists" }] }), "a").await;
+            check(&[tainted("a", effect)], json!({ "tolerations": [{ "key": "k", "value": "v", "effect": effect }] }), "a").await;
+            let other = json!({ "tolerations": [{ "key": "k", "value": "w" }] });
+            check(&[tainted("a", effect)], other, &format!("{one}node(s) had untolerated taint(s).")).await;
+        }
+        let asks = |r: Value| json!({ "containers": [{ "name": "c", "resources": { "requests": r } }] });
+        check(&plain(), asks(json!({ "cpu": "5" })), &format!("{one}Insufficient cpu.")).await;
+        let both = asks(json!({ "cpu": "5", "memory": "9Gi", "x/y": "1" }));
+        check(&plain(), both, &format!("{one}Insufficient cpu, 1 Insufficient memory, 1 Insufficient x/y.")).await;
+        let full = [node("a", json!({ "status": { "allocatable": { "pods": "0" } } }))];
+        check(&full, json!({}), &format!("{one}Too many pods.")).await;
+        let mixed = [cordoned[0].clone(), tainted("b", "NoSchedule"), tainted("c", "NoExecute")];
+        check(&mixed, json!({}), "0/3 nodes are available: 1 node(s) were unschedulable, 2 node(s) had untolerated taint(s).").await;
+    }
+
+    #[tokio::test]
+    async fn ports_are_used_once() {
+        let port = |p: Value| json!({ "containers": [{ "name": "c", "ports": [p] }] });
+        let before = pod_with("old", json!({ "spec": port(json!({ "hostPort": 80, "hostIP": "10.0.0.1" })) }));
+        let refused = "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.";
+        for (wanted, expect) in [
+            (json!({ "hostPort": 80 }), refused),
+            (json!({ "hostPort": 80, "hostIP": "10.0.0.1" }), refused),
+            (json!({ "hostPort": 80, "hostIP": "10.0.0.2" }), "a"),
+            (json!({ "hostPort": 80, "protocol": "UDP" }), "a"),
+            (json!({ "hostPort": 81 }), "a"),
+            (json!({ "containerPort": 80 }), "a"),
+        ] {
+            let pod = pod_with("p", json!({ "spec": port(wanted) }));
+            let told = place(&[node("a", json!({}))], &[before.clone()], &pod, PluginSet::default()).await;
+            assert_eq!(told, expect);
+        }
+    }
+
+    #[tokio::test]
+    async fn scores_prefer_as_upstream() {
+        // Which of two nodes.
+        let pair = |a: Value, b: Value| [node("a", a), node("b", b)];
+        check(&[tainted("a", "PreferNoSchedule"), node("b", json!({}))], json!({}), "b").await;
+        let labelled = pair(json!({}), json!({ "metadata": { "labels": { "disk": "ssd" } } }));
+        let preferred =
+            json!({ "weight": 1, "preference": { "matchExpressions": [{ "key": "disk", "operator": "In", "values": ["ssd"] }] } });
+        let spec = json!({ "affinity": { "nodeAffinity": { "preferredDuringSchedulingIgnoredDuringExecution": [preferred] } } });
+        check(&labelled, spec, "b").await;
+        let image = |mib: i64| json!({ "status": { "images": [{ "names": ["r/i:latest"], "sizeBytes": mib * 1024 * 1024 }] } });
+        check(&pair(json!({}), image(500)), json!({ "containers": [{ "image": "r/i" }] }), "b").await;
+        // The emptier one.
+        let old = pod("old", json!({ "cpu": "1", "memory": "2Gi" }));
+        let told =
+            place(&pair(json!({}), json!({})), &[old], &pod("p", json!({ "cpu": "1", "memory": "2Gi" })), PluginSet::default()).await;
+        assert_eq!(told, "b");
+    }
+
+    /// Refuses nodes by name, likes one, or fails.
+    struct Outside {
+        refuse: &'static str,
+        like: &'static str,
+        fail: bool,
+    }
+
+    #[async_trait]
+    impl SchedulePlugin for Outside {
+        fn name(&self) -> &str {
+            "outside"
+        }
+        async fn filter(&self, _pod: &PodView, nodes: &NodeTable, candidates: &[u32]) -> Result<Vec<Refusal>, PluginError> {
+            if self.fail {
+                return Err(PluginError::Trap { plugin: "outside".into(), cause: "unreachable".into() });
+            }
+            let refused = candidates.iter().filter(|node| nodes.nodes[**node as usize].name == self.refuse);
+            Ok(refused.map(|node| Refusal { node: *node, code: Code::Unschedulable, reason: "no, thank you".into() }).collect())
+        }
+        async fn score(&self, _pod: &PodView, nodes: &NodeTable, candidates: &[u32]) -> Result<Vec<i64>, PluginError> {
+            Ok(candidates.iter().map(|node| i64::from(nodes.nodes[*node as usize].name == self.like) * 100).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn plugins_from_outside_are_rows_like_others() {
+        let set = |refuse, like, fail, failure_policy| -> PluginSet {
+            let plugin = Arc::new(Outside { refuse, like, fail });
+            Arc::new(vec![PluginRow { plugin, filters: true, scores: true, weight: 100, failure_policy }])
+        };
+        let nodes = [node("a", json!({})), node("b", json!({}))];
+        for (set, nodes, expect) in [
+            (set("a", "", false, FailurePolicy::Fail), &nodes[..], "b"),
+            (set("a", "", false, FailurePolicy::Fail), &nodes[..1], "0/1 nodes are available: 1 no, thank you."),
+            (set("", "a", false, FailurePolicy::Fail), &nodes[..], "a"),
+            (set("", "b", false, FailurePolicy::Fail), &nodes[..], "b"),
+            (set("", "", true, FailurePolicy::Fail), &nodes[..], "plugin outside trapped: unreachable"),
+            (set("", "b", true, FailurePolicy::Ignore), &nodes[..], "b"),
+        ] {
+            assert_eq!(place(nodes, &[], &pod("p", json!({})), set).await, expect);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! A plugin from outside the scheduler, as a row like any other.
+
+use super::{Cx, MAX_SCORE, Plugin};
+use crate::diagnosis::Diagnosis;
+use async_trait::async_trait;
+use interfaces::schedule::{PluginError, SchedulePlugin};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub(super) struct Foreign(pub(super) Arc<dyn SchedulePlugin>);
+
+impl Foreign {
+    fn failed(&self, cause: String) -> PluginError {
+        PluginError::Failed { plugin: self.0.name().to_owned(), cause }
+    }
+}
+
+#[async_trait]
+impl Plugin for Foreign {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    async fn filter(&self, cx: &Cx<'_>, candidates: &mut Vec<u32>, refused: &mut Diagnosis) -> Result<(), PluginError> {
+        let refusals = self.0.filter(cx.pod.view(), cx.table, candidates).await?;
+        if refusals.is_empty() {
+            return Ok(());
+        }
+        let mut by_node: HashMap<u32, _> = refusals.into_iter().map(|r| (r.node, (r.code, r.reason))).collect();
+        candidates.retain(|node| match by_node.remove(node) {
+            Some((code, reason)) => {
+                refused.refuse(*node, code, [reason.into()]);
+                false
+            }
+            None => true,
+        });
+        match by_node.keys().next() {
+            Some(node) => {
+                tracing::warn!(plugin = self.0.name(), node, "a node was refused that was no candidate");
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn score(&self, cx: &Cx<'_>, candidates: &[u32], scores: &mut Vec<i64>) -> Result<(), PluginError> {
+        let told = self.0.score(cx.pod.view(), cx.table, candidates).await?;
+        if !told.is_empty() && told.len() != candidates.len() {
+            return Err(self.failed(format!("{} scores for {} nodes", told.len(), candidates.len())));
+        }
+        if let Some(beyond) = told.iter().find(|s| !(0..=MAX_SCORE).contains(*s)) {
+            return Err(self.failed(format!("score {beyond} is not within 0 and {MAX_SCORE}")));
+        }
+        scores.extend(told);
+        Ok(())
+    }
+
+    fn simulates(&self) -> bool {
+        false
+    }
+}
