@@ -16,7 +16,12 @@ use tokio_util::task::TaskTracker;
 
 /// A listener at `path`, mode 0600; a stale socket there is replaced. Needs a running tokio runtime.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
-    UnixListener::from_std(crate::socket::bind(path)?)
+    UnixListener::from_std(bind_std(path)?)
+}
+
+/// [`bind`] for a listener that is passed to another process: whoever connects before that one serves is kept waiting.
+pub fn bind_std(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
+    crate::socket::bind(path)
 }
 
 /// Serves `runtime` until `shutdown` is cancelled. Calls outlive the connection they came by, and are cut off by `shutdown`.
@@ -64,6 +69,12 @@ impl Connection {
         let shutdown = self.shutdown.clone();
         self.tasks.spawn(async move {
             while let Some(Some(frame)) = shutdown.run_until_cancelled(queue.recv()).await {
+                if write.send(frame).await.is_err() {
+                    return;
+                }
+            }
+            // The reply to the call that led to the shutdown still goes out.
+            while let Ok(frame) = queue.try_recv() {
                 if write.send(frame).await.is_err() {
                     return;
                 }

@@ -1,0 +1,8 @@
+//! Real containers, from a root made of a static busybox, under real shims (the `shim` example). They need root and are skipped
+//! without.
+
+mod fixture;
+mod lifecycle;
+mod restart;
+mod security;
+mod surroundings;
