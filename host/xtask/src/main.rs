@@ -34,6 +34,8 @@ enum Command {
     Check,
     /// Build the wasm guests: plugins, examples and test guests.
     Guests,
+    /// Make the images of the examples and tests from distribution packages.
+    Images,
     /// Build the release binary and print the benchmark tables.
     Bench(bench::Args),
     /// Install what is missing and nothing else.
@@ -50,6 +52,7 @@ fn main() -> anyhow::Result<()> {
         Command::Lint => lint::lint(),
         Command::Check => run::cargo(["check", "--workspace", "--all-targets"]),
         Command::Guests => guests::build().map(drop),
+        Command::Images => images::build().map(drop),
         Command::Bench(args) => bench::bench(&args),
         Command::Setup => setup::all(),
         Command::Timings => run::cargo(["build", "--release", "--package", "cli", "--timings"]),

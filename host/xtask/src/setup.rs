@@ -26,6 +26,7 @@ const UNPACKED: [(&str, &str, &str); 1] = [("docker-registry", "docker-registry"
 pub fn all() -> Result<()> {
     packages()?;
     clients()?;
+    crate::images::build()?;
     crate::toolchain::rustc().map(drop)
 }
 
