@@ -2,7 +2,6 @@
 
 use crate::config::Config;
 use crate::fields::Facts;
-use crate::images::Images;
 use crate::machine::Machine;
 use crate::volumes::Sources;
 use client::{Api, Cache, Client, Recorder, gvr};
@@ -24,7 +23,7 @@ pub struct Agent {
     pub machine: Machine,
     pub runtimes: Runtimes,
     pub network: Arc<dyn PodNetwork>,
-    pub images: Arc<dyn Images>,
+    pub images: Arc<image::Store>,
     pub recorder: Recorder,
     pub pods: Api,
     pub pod_cache: Arc<Cache>,
@@ -42,7 +41,7 @@ impl Agent {
         config: Config,
         runtimes: Vec<Arc<dyn Runtime>>,
         network: Arc<dyn PodNetwork>,
-        images: Arc<dyn Images>,
+        images: Arc<image::Store>,
     ) -> Self {
         Self {
             machine: Machine::read(&config.data_dir),

@@ -1,96 +1,52 @@
-//! What the agent needs of images. The store itself is crate `image`; this is the seam.
+//! Which runtime an image asks for, and with which credentials it is pulled. Keeping and pulling is crate `image`'s.
 
-use async_trait::async_trait;
-use std::path::{Path, PathBuf};
+use image::{Credential, Image, Kind};
+use interfaces::workload::ImageSource;
+use object::Object;
+use std::path::Path;
+use typed::api::core::v1::Container;
 
-/// An image that is present on the node.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Image {
-    /// `name@sha256:…`, as `imageID` tells it.
-    pub id: String,
-    /// Bytes of all blobs; 0 when not known.
-    pub size: u64,
-    pub entrypoint: Vec<String>,
-    pub cmd: Vec<String>,
-    /// `NAME=value`.
-    pub env: Vec<String>,
-    pub working_dir: String,
-    pub user: String,
-    /// A signal's name or number; empty: SIGTERM.
-    pub stop_signal: String,
-    pub kind: Kind,
+/// The credentials of one `kubernetes.io/dockerconfigjson` or `kubernetes.io/dockercfg` secret; none of what cannot be read.
+pub fn credentials(secret: &Object) -> Vec<Credential> {
+    let files = crate::env::secret_data(secret).into_iter();
+    let configs = files.filter(|(name, _)| matches!(name.as_str(), ".dockerconfigjson" | ".dockercfg"));
+    configs.flat_map(|(_, bytes)| image::auth::parse(&bytes).unwrap_or_default()).collect()
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A wasm component.
-    Wasm { component: PathBuf, digest: String },
-    /// Unpacked layers, lowest first.
-    Oci { layers: Vec<PathBuf> },
+/// What `imageID` tells: the image's name by digest, or its digest alone when it was never pulled.
+pub fn id(image: &Image) -> String {
+    image.repo_digests.first().unwrap_or(&image.digest).clone()
 }
 
-impl Default for Kind {
-    fn default() -> Self {
-        Self::Oci { layers: Vec::new() }
-    }
-}
-
-/// One registry's login.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Login {
-    /// As written in `auths`: a registry's host, maybe with a path.
-    pub registry: String,
-    pub user: String,
-    pub password: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ImageError {
-    #[error("Failed to apply default image tag {name:?}: {cause}")]
-    InvalidName { name: String, cause: String },
-    #[error("{cause}")]
-    Pull { cause: String },
-    #[error("Failed to inspect image {name:?}: {cause}")]
-    Inspect { name: String, cause: String },
-}
-
-#[async_trait]
-pub trait Images: Send + Sync {
-    /// The image, if it is here.
-    async fn local(&self, name: &str) -> Result<Option<Image>, ImageError>;
-    /// Fetches it, trying the logins that fit its registry and then none.
-    async fn pull(&self, name: &str, logins: &[Login]) -> Result<Image, ImageError>;
-    /// Takes in every archive of a folder; answers the names that are new.
-    async fn import(&self, folder: &Path) -> Result<Vec<String>, ImageError>;
-}
-
-/// The logins of one `kubernetes.io/dockerconfigjson` or `kubernetes.io/dockercfg` secret.
-pub fn logins(secret: &object::Object) -> Vec<Login> {
-    let data = crate::env::secret_data(secret);
-    let file =
-        |name: &str| data.iter().find(|(key, _)| key == name).and_then(|(_, bytes)| serde_json::from_slice::<object::Value>(bytes).ok());
-    let auths = match file(".dockerconfigjson") {
-        Some(config) => config.get("auths").cloned(),
-        None => file(".dockercfg"),
+/// The runtime's name, and what it is given to run. A wasm artifact runs as wasm wherever it appears. An ordinary image
+/// does when its command is a `.wasm` file, or when the pod asks for wasm (`wanted`) and the image can be nothing else;
+/// so that an OCI container can stand beside wasm ones in a pod of class `wasm`.
+pub fn source(image: &Image, container: &Container, wanted: bool) -> Result<(&'static str, ImageSource), String> {
+    let command = container.command.as_deref().and_then(<[String]>::first).map(String::as_str);
+    let layers = match &image.kind {
+        Kind::Wasm { component } => return Ok(("wasm", component_source(component))),
+        Kind::Oci { layers } => layers,
     };
-    let auths = auths.as_ref().and_then(object::Value::as_object).into_iter().flatten();
-    auths.filter_map(|(registry, entry)| login(registry, entry)).collect()
+    let config = &image.config;
+    let named = match command {
+        Some(command) => command.ends_with(".wasm"),
+        None => image.is_wasm(),
+    };
+    let foreign = config.architecture.starts_with("wasm") || config.os.starts_with("wasi");
+    let empty = command.is_none() && config.entrypoint.is_empty() && config.cmd.is_empty();
+    if named || foreign || (wanted && empty) {
+        let component = image.wasm_component(command).map_err(|e| e.to_string())?;
+        return Ok(("wasm", component_source(&component)));
+    }
+    Ok(("oci", ImageSource::Layers { layers: layers.clone() }))
 }
 
-fn login(registry: &str, entry: &object::Value) -> Option<Login> {
-    use base64::Engine;
-    let text = |name: &str| entry.get(name).and_then(object::Value::as_str).unwrap_or_default().to_owned();
-    let (mut user, mut password) = (text("username"), text("password"));
-    let auth = text("auth");
-    if !auth.is_empty() {
-        let decoded = base64::engine::general_purpose::STANDARD.decode(auth).ok()?;
-        let decoded = String::from_utf8(decoded).ok()?;
-        let (u, p) = decoded.split_once(':')?;
-        (user, password) = (u.to_owned(), p.to_owned());
-    }
-    let registry = registry.trim_start_matches("https://").trim_start_matches("http://");
-    let registry = registry.trim_end_matches('/').trim_end_matches("/v1").trim_end_matches("/v2");
-    (!user.is_empty()).then(|| Login { registry: registry.to_owned(), user, password })
+/// A blob's file name is its digest; of another file the runtime computes it.
+fn component_source(component: &Path) -> ImageSource {
+    let name = component.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    let is_digest = name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
+    let digest = if is_digest { format!("sha256:{name}") } else { String::new() };
+    ImageSource::Component { path: component.to_owned(), digest }
 }
 
 /// Number of the signal that an image's `StopSignal` or a pod's `stopSignal` names; 15 for what is not known.
@@ -109,20 +65,38 @@ pub fn signal(name: &str) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use object::json;
+    use std::path::PathBuf;
+
+    fn image(kind: Kind, entrypoint: &[&str]) -> Image {
+        let config = image::Config { entrypoint: entrypoint.iter().map(|s| (*s).to_owned()).collect(), ..image::Config::default() };
+        Image { digest: "sha256:1".into(), references: vec![], repo_digests: vec![], config, kind, size: 0 }
+    }
 
     #[test]
-    fn pull_secrets() {
-        use base64::Engine;
-        let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-        let config = format!(
-            r#"{{"auths": {{"https://r.example/v1/": {{"auth": "{}"}}, "s.example:5000/team": {{"username": "u", "password": "p"}}, "bad": {{}}}}}}"#,
-            encode("me:se:cret")
-        );
-        let secret = object::Object::from_value(json!({"data": {".dockerconfigjson": encode(&config)}})).unwrap();
-        let login =
-            |registry: &str, user: &str, password: &str| Login { registry: registry.into(), user: user.into(), password: password.into() };
-        assert_eq!(logins(&secret), [login("r.example", "me", "se:cret"), login("s.example:5000/team", "u", "p")]);
+    fn runtimes() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("app.wasm"), "").unwrap();
+        let (layers, blob) = (vec![dir.path().to_owned()], format!("/b/{}", "a".repeat(64)));
+        let check = |image: Image, command: Option<&str>, wanted: bool, expect: Option<(&str, &str)>| {
+            let container = Container { command: command.map(|c| vec![c.to_owned()]), ..Container::default() };
+            let got = source(&image, &container, wanted).ok();
+            let got = got.map(|(name, source)| match source {
+                ImageSource::Component { digest, .. } => (name, digest),
+                ImageSource::Layers { .. } => (name, "layers".to_owned()),
+            });
+            assert_eq!(got.as_ref().map(|(n, d)| (*n, d.as_str())), expect);
+        };
+        let digest = format!("sha256:{}", "a".repeat(64));
+        check(image(Kind::Wasm { component: PathBuf::from(blob) }, &[]), None, false, Some(("wasm", digest.as_str())));
+        let oci = |entrypoint: &[&str]| image(Kind::Oci { layers: layers.clone() }, entrypoint);
+        check(oci(&["/bin/sh"]), None, false, Some(("oci", "layers")));
+        check(oci(&["/bin/sh"]), None, true, Some(("oci", "layers")));
+        check(oci(&["/app.wasm"]), None, false, Some(("wasm", "")));
+        check(oci(&["/app.wasm"]), Some("/bin/sh"), false, Some(("oci", "layers")));
+        check(oci(&["/bin/sh"]), Some("/app.wasm"), false, Some(("wasm", "")));
+        check(oci(&["/none.wasm"]), None, false, None);
+        check(oci(&[]), None, true, Some(("wasm", "")));
+        check(oci(&[]), None, false, Some(("oci", "layers")));
     }
 
     #[test]

@@ -33,6 +33,5 @@ mod security;
 mod serve;
 mod volumes;
 
-pub use config::{Config, Taint};
-pub use images::{Image, ImageError, Images, Kind, Login};
+pub use config::{Config, Registries, Taint};
 pub use run::{Error, run};

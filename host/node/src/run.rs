@@ -2,7 +2,6 @@
 
 use crate::agent::Agent;
 use crate::config::Config;
-use crate::images::Images;
 use crate::{lease, manager, registration, serve};
 use client::Client;
 use interfaces::network::PodNetwork;
@@ -29,7 +28,7 @@ pub async fn run(
     config: Config,
     runtimes: Vec<Arc<dyn Runtime>>,
     network: Arc<dyn PodNetwork>,
-    images: Arc<dyn Images>,
+    images: Arc<image::Store>,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     for folder in ["pods", "logs/pods", "run/pods"] {
@@ -81,11 +80,17 @@ async fn import(agent: &Agent, shutdown: &CancellationToken) {
     }
     let imported = tokio::select! {
         () = shutdown.cancelled() => return,
-        imported = agent.images.import(&folder) => imported,
+        imported = agent.images.import_dir(&folder) => imported,
     };
     match imported {
-        Ok(names) if names.is_empty() => {}
-        Ok(names) => tracing::info!(count = names.len(), folder = %folder.display(), "images are imported"),
+        Ok(archives) => {
+            for (path, result) in archives {
+                match result {
+                    Ok(images) => tracing::info!(archive = %path.display(), count = images.len(), "images are imported"),
+                    Err(error) => tracing::warn!(archive = %path.display(), %error, "an archive is not imported"),
+                }
+            }
+        }
         Err(error) => tracing::warn!(%error, folder = %folder.display(), "images are not imported"),
     }
 }

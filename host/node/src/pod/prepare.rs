@@ -16,6 +16,8 @@ pub struct Prepared {
     pub facts: Facts,
     /// What the RuntimeClass grants to wasm workloads.
     pub grants: Vec<String>,
+    /// The RuntimeClass asks for wasm.
+    pub wasm: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +53,7 @@ pub async fn prepare(agent: &Agent, object: &Object) -> Result<Prepared, Error> 
     let spec = pod.spec.as_ref().unwrap_or(&empty);
     let config = &agent.config;
     let (uid, namespace, name) = (object.uid(), object.namespace(), object.name());
-    let grants = runtime_class(agent, spec)?;
+    let (wasm, grants) = runtime_class(agent, spec)?;
     let dir = config.pod_dir(uid);
     std::fs::create_dir_all(&dir)?;
     // The network first: downward volumes show the address.
@@ -62,7 +64,11 @@ pub async fn prepare(agent: &Agent, object: &Object) -> Result<Prepared, Error> 
         (None, vec![node_address])
     } else {
         let link = agent.network.attach(&reference).await.map_err(|e| Error::Network(chain(&e)))?;
-        (link.netns, link.addresses)
+        match link.netns {
+            // Without namespaces every pod is on the host's network, whatever address was set aside for it.
+            None => (None, vec![node_address]),
+            netns => (netns, link.addresses),
+        }
     };
     let facts = agent.facts(addresses.clone(), vec![node_address]);
     let context = volumes::Context { pod: object, spec, dir: &dir, sources: &agent.sources, facts: &facts, privileged: config.privileged };
@@ -95,13 +101,13 @@ pub async fn prepare(agent: &Agent, object: &Object) -> Result<Prepared, Error> 
         share_process_namespace: spec.share_process_namespace.unwrap_or_default(),
         sysctls,
     };
-    Ok(Prepared { sandbox, places, facts, grants })
+    Ok(Prepared { sandbox, places, facts, grants, wasm })
 }
 
 /// The RuntimeClass's handler must name a runtime. Which runtime a container gets depends on its image, so that wasm and
 /// OCI containers can share a pod. Answers what the class grants.
-fn runtime_class(agent: &Agent, spec: &PodSpec) -> Result<Vec<String>, Error> {
-    let Some(name) = spec.runtime_class_name.as_deref().filter(|n| !n.is_empty()) else { return Ok(Vec::new()) };
+fn runtime_class(agent: &Agent, spec: &PodSpec) -> Result<(bool, Vec<String>), Error> {
+    let Some(name) = spec.runtime_class_name.as_deref().filter(|n| !n.is_empty()) else { return Ok((false, Vec::new())) };
     let class = agent.runtime_classes.get("", name);
     let handler = match &class {
         Some(class) => class.str_at(&["handler"]).to_owned(),
@@ -113,7 +119,8 @@ fn runtime_class(agent: &Agent, spec: &PodSpec) -> Result<Vec<String>, Error> {
         return Err(Error::NoRuntime { handler });
     }
     let granted = class.as_ref().and_then(|c| c.annotation("coracle.dev/grants")).unwrap_or_default();
-    Ok(granted.split(',').map(str::trim).filter(|g| !g.is_empty()).map(str::to_owned).collect())
+    let granted = granted.split(',').map(str::trim).filter(|g| !g.is_empty()).map(str::to_owned).collect();
+    Ok((handler == "wasm", granted))
 }
 
 /// An error with its causes.

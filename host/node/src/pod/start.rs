@@ -5,9 +5,10 @@ use super::prepare::Prepared;
 use super::slot::Run;
 use super::status::spec_of;
 use crate::agent::Agent;
-use crate::images::{self, Image, ImageError, Kind};
+use crate::images;
 use crate::{env, resources, security, volumes};
 use client::Type;
+use image::{Image, Platform, PullOptions};
 use interfaces::workload::{self, ContainerId, ContainerState, ImageSource, Phase};
 use object::{Object, ObjectRef};
 use std::path::Path;
@@ -55,14 +56,12 @@ async fn run(job: &Job) -> Result<Outcome, Outcome> {
         () = job.cancel.cancelled() => return Err(Outcome::Cancelled),
         image = ensure_image(job, spec, container, &about) => image?,
     };
-    let (runtime_name, source) = match image.kind.clone() {
-        Kind::Wasm { component, digest } => ("wasm", ImageSource::Component { path: component, digest }),
-        Kind::Oci { layers } => ("oci", ImageSource::Layers { layers }),
-    };
     let fail = |reason: &'static str, message: String| {
         job.agent.recorder.event(&about, Type::Warning, "Failed", &format!("Error: {message}"));
         refused(reason, message)
     };
+    let chosen = images::source(&image, container, job.prepared.wasm);
+    let (runtime_name, source) = chosen.map_err(|m| fail("CreateContainerError", m))?;
     let Some((runtime_name, runtime)) = job.agent.runtimes.get_key_value(runtime_name) else {
         return Err(fail(
             "CreateContainerError",
@@ -81,7 +80,7 @@ async fn run(job: &Job) -> Result<Outcome, Outcome> {
     // A container that brings its own file keeps it.
     sandbox.etc.retain(|file| resolved.mounts.iter().all(|m| m.target != file.target));
     let started = runtime.start(&sandbox, &resolved).await;
-    let run = |state: ContainerState| Run { state, runtime: runtime_name, image_id: image.id.clone() };
+    let run = |state: ContainerState| Run { state, runtime: runtime_name, image_id: images::id(&image) };
     match started {
         Ok(state) => {
             job.agent.recorder.event(&about, Type::Normal, "Created", "Container created");
@@ -129,11 +128,15 @@ async fn ensure_image(job: &Job, spec: &PodSpec, container: &Container, about: &
         recorder.event(about, Type::Warning, "Failed", &format!("Error: {reason}"));
         Outcome::Refused { reason, message, pull: true }
     };
-    let local = match job.agent.images.local(name).await {
-        Ok(local) => local,
-        Err(error @ ImageError::InvalidName { .. }) => return Err(fail("InvalidImageName", "InspectFailed", error.to_string())),
-        Err(error) => return Err(fail("ImageInspectError", "InspectFailed", error.to_string())),
-    };
+    let reference = image::reference(name).map_err(|error| {
+        let message = format!("Failed to apply default image tag \"{name}\": {error}");
+        fail("InvalidImageName", "InspectFailed", message)
+    })?;
+    let local = job
+        .agent
+        .images
+        .get(name)
+        .map_err(|error| fail("ImageInspectError", "InspectFailed", format!("Failed to inspect image \"{name}\": {error}")))?;
     match (local, text(&container.image_pull_policy)) {
         (Some(image), policy) if policy != "Always" => {
             let message = format!("Container image \"{name}\" already present on machine and can be accessed by the pod");
@@ -144,7 +147,7 @@ async fn ensure_image(job: &Job, spec: &PodSpec, container: &Container, about: &
             let message = format!("Container image \"{name}\" is not present with pull policy of Never");
             Err(fail("ErrImageNeverPull", "ErrImageNeverPull", message))
         }
-        _ => pull(job, spec, name, about).await.map_err(|message| {
+        _ => pull(job, spec, name, &reference, about).await.map_err(|message| {
             recorder.event(about, Type::Warning, "Failed", &format!("Failed to pull image \"{name}\": {message}"));
             recorder.event(about, Type::Warning, "Failed", "Error: ErrImagePull");
             Outcome::Refused { reason: "ErrImagePull", message, pull: true }
@@ -152,23 +155,26 @@ async fn ensure_image(job: &Job, spec: &PodSpec, container: &Container, about: &
     }
 }
 
-async fn pull(job: &Job, spec: &PodSpec, name: &str, about: &ObjectRef) -> Result<Image, String> {
+async fn pull(job: &Job, spec: &PodSpec, name: &str, reference: &image::Reference, about: &ObjectRef) -> Result<Image, String> {
     job.agent.recorder.event(about, Type::Normal, "Pulling", &format!("Pulling image \"{name}\""));
-    let mut logins = Vec::new();
-    for reference in spec.image_pull_secrets.iter().flatten() {
-        match job.agent.sources.secret(job.object.namespace(), &reference.name).await {
-            Ok(Some(secret)) => logins.extend(images::logins(&secret)),
+    let registries = &job.agent.config.registries;
+    let platform = if job.prepared.wasm { Platform::Wasm } else { Platform::Native };
+    let mut options =
+        PullOptions { insecure: registries.insecure.clone(), roots: registries.roots.clone(), platform, ..PullOptions::default() };
+    for secret_ref in spec.image_pull_secrets.iter().flatten() {
+        match job.agent.sources.secret(job.object.namespace(), &secret_ref.name).await {
+            Ok(Some(secret)) => options.auth.extend(images::credentials(&secret)),
             Ok(None) | Err(_) => {
                 let message = format!(
                     "Unable to retrieve some image pull secrets ({}); attempting to pull the image may not succeed.",
-                    reference.name
+                    secret_ref.name
                 );
                 job.agent.recorder.event(&job.object.reference(), Type::Warning, "FailedToRetrieveImagePullSecret", &message);
             }
         }
     }
     let began = Instant::now();
-    let image = job.agent.images.pull(name, &logins).await.map_err(|e| e.to_string())?;
+    let image = job.agent.images.pull(reference, &options).await.map_err(|e| e.to_string())?;
     let took = object::time::format_duration(i64::try_from(began.elapsed().as_millis()).unwrap_or_default() * 1_000_000);
     let message = format!("Successfully pulled image \"{name}\" in {took} ({took} including waiting). Image size: {} bytes.", image.size);
     job.agent.recorder.event(about, Type::Normal, "Pulled", &message);
@@ -194,19 +200,20 @@ async fn resolve(job: &Job, spec: &PodSpec, container: &Container, image: &Image
     let facts = &prepared.facts;
     let own =
         env::build(&env::Input { pod: object, spec, container, config_maps: &config_maps, secrets: &secrets, services: &services, facts })?;
-    let all_env = over_image(&image.env, &prepared.sandbox.hostname, own.clone());
-    let args = env::arguments(container, &image.entrypoint, &image.cmd, &own);
+    let all_env = over_image(&image.config.env, &prepared.sandbox.hostname, own.clone());
+    let args = env::arguments(container, &image.config.entrypoint, &image.config.cmd, &own);
     let dir = agent.config.pod_dir(uid);
     let context = volumes::Context { pod: object, spec, dir: &dir, sources: &agent.sources, facts, privileged: agent.config.privileged };
     let mounts = volumes::mounts(&context, container, &prepared.places, &own).map_err(|e| e.to_string())?;
-    let security = security::merge(spec, container, &image.user, &agent.config.seccomp_dir())?;
+    let security = security::merge(spec, container, &image.config.user, &agent.config.seccomp_dir())?;
     let log_dir = agent.config.log_dir(namespace, object.name(), uid).join(&container.name);
     std::fs::create_dir_all(&log_dir).map_err(|e| format!("log folder {}: {e}", log_dir.display()))?;
     let filled = |own: &Option<String>, image: &str, default: &str| {
         let own = text(own);
         [own, image, default].into_iter().find(|t| !t.is_empty()).unwrap_or_default().to_owned()
     };
-    let stop_signal = container.lifecycle.as_ref().and_then(|l| l.stop_signal.as_deref()).unwrap_or(&image.stop_signal);
+    let stop_signal =
+        container.lifecycle.as_ref().and_then(|l| l.stop_signal.as_deref()).or(image.config.stop_signal.as_deref()).unwrap_or_default();
     let ports = container.ports.iter().flatten().filter(|p| p.protocol.as_deref().unwrap_or("TCP") == "TCP");
     Ok(workload::Container {
         name: container.name.clone(),
@@ -214,7 +221,7 @@ async fn resolve(job: &Job, spec: &PodSpec, container: &Container, image: &Image
         image: ImageSource::default(),
         args,
         env: all_env,
-        working_dir: filled(&container.working_dir, &image.working_dir, "/"),
+        working_dir: filled(&container.working_dir, &image.config.working_dir, "/"),
         mounts,
         resources: resources::container(spec, container, agent.machine.memory_bytes),
         security,
