@@ -6,7 +6,7 @@ pub mod names;
 pub mod sockets;
 mod table;
 
-pub use table::{ALL, Capability, WORKLOAD};
+pub use table::{ALL, Capability, GRANTABLE, SCHEDULER, WORKLOAD};
 
 use crate::ctx::State;
 use crate::engine::Engine;

@@ -19,5 +19,6 @@ mod runtime;
 mod service;
 mod surroundings;
 
+pub(crate) use outcome::describe;
 pub use process::{Config, READY, serve, socket_path};
 pub use runtime::WasmRuntime;

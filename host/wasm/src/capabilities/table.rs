@@ -44,10 +44,41 @@ pub static ALL: &[Capability] = &[
         link: http::link,
         about: "HTTP requests from the pod's network, and the types of incoming ones",
     },
+    Capability {
+        name: "coracle:plugin/log",
+        brings: &["coracle:plugin/log"],
+        link: crate::plugins::link_log,
+        about: "lines in the log of the server",
+    },
+    Capability {
+        name: "coracle:plugin/config",
+        brings: &["coracle:plugin/config"],
+        link: crate::plugins::link_config,
+        about: "spec.config of the plugin",
+    },
+    Capability {
+        name: "coracle:plugin/whole-pod",
+        brings: &["coracle:plugin/whole-pod"],
+        link: crate::plugins::link_whole_pod,
+        about: "the pod that is being scheduled, as JSON",
+    },
+    Capability {
+        name: "coracle:plugin/schedule-types",
+        brings: &["coracle:plugin/schedule-types"],
+        link: crate::plugins::link_types,
+        about: "types only",
+    },
 ];
 
 /// What every workload has: it is a Pod.
 pub static WORKLOAD: &[&str] = &["wasi:io", "wasi:clocks", "wasi:random", "wasi:cli", "wasi:filesystem", "wasi:sockets", "wasi:http"];
+
+/// What every scheduler plugin has.
+pub static SCHEDULER: &[&str] =
+    &["coracle:plugin/log", "coracle:plugin/config", "coracle:plugin/whole-pod", "coracle:plugin/schedule-types"];
+
+/// What a plugin may be granted besides. Sockets, requests and files follow when a grant can say which hosts and which files.
+pub static GRANTABLE: &[&str] = &["wasi:io", "wasi:clocks", "wasi:random", "wasi:cli"];
 
 struct Table;
 
