@@ -3,6 +3,8 @@
 //! The schema is a file beside the workspace (`../shared/api-schema/typed.yaml`, or `CORACLE_API_SCHEMA`); without it there
 //! is nothing to compare with and the test says so.
 
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
 use object::schema::{Field, Graph, ListKind, Schema, Shape};
 use serde_json::Value;
 use std::path::PathBuf;

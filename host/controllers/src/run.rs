@@ -1,0 +1,170 @@
+//! The driver: caches → keys → queue → reconcile, for any controller.
+
+use crate::error::Error;
+use crate::table;
+use async_trait::async_trait;
+use client::{Change, Client, WorkQueue};
+use object::{Gvr, Object};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// What the controllers need to know beside the API.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Names of controllers not to run, as in `table.rs`.
+    pub disable: Vec<String>,
+    /// PEM of the cluster's CA, published in every namespace as `kube-root-ca.crt`. Empty: not published.
+    pub root_ca: String,
+    /// How long a node may be silent before it is Unknown (`--node-monitor-grace-period`).
+    pub node_grace: Duration,
+    /// The same for a node that never reported (`--node-startup-grace-period`).
+    pub node_startup_grace: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            disable: Vec::new(),
+            root_ca: String::new(),
+            node_grace: Duration::from_secs(40),
+            node_startup_grace: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What a controller is made of.
+pub(crate) struct Context {
+    pub client: Client,
+    pub config: Config,
+}
+
+/// Names one piece of work. `gvr` is empty where the controller has one kind of key only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub gvr: Gvr,
+    pub namespace: String,
+    pub name: String,
+}
+
+/// When a reconciled key comes again, and which others with it.
+#[derive(Debug, Default)]
+pub(crate) struct Next {
+    pub after: Option<Duration>,
+    pub also: Vec<Key>,
+}
+
+/// One controller: which kinds wake it, which keys their changes touch, and how a key is made right.
+#[async_trait]
+pub(crate) trait Controller: Send + Sync {
+    fn watches(&self) -> Vec<Gvr>;
+    /// The keys that a change touches. May keep an index of its own up to date; must not block.
+    fn keys(&self, gvr: &Gvr, change: &Change) -> Vec<Key>;
+    async fn reconcile(&self, key: &Key) -> Result<Next, Error>;
+}
+
+/// Runs all controllers until `shutdown`; returns when work under way has ended.
+pub async fn run(client: Client, config: Config, shutdown: CancellationToken) {
+    let context = Context { client, config };
+    let mut controllers = JoinSet::new();
+    for row in table::ROWS.iter().filter(|row| !context.config.disable.iter().any(|d| d == row.name)) {
+        let controller = (row.make)(&context);
+        controllers.spawn(drive(row.name, row.workers, controller, context.client.clone(), shutdown.child_token()));
+    }
+    while controllers.join_next().await.is_some() {}
+}
+
+async fn drive(name: &'static str, workers: usize, controller: Arc<dyn Controller>, client: Client, shutdown: CancellationToken) {
+    let queue: WorkQueue<Key> = WorkQueue::new();
+    let mut tasks = JoinSet::new();
+    let caches: Vec<_> = controller.watches().iter().map(|gvr| client.cache(gvr)).collect();
+    for cache in &caches {
+        tasks.spawn(feed(controller.clone(), cache.gvr().clone(), cache.subscribe(), queue.clone(), shutdown.clone()));
+    }
+    // Before every cache has been filled once, absence means nothing.
+    for cache in &caches {
+        tokio::select! {
+            () = cache.ready() => {}
+            () = shutdown.cancelled() => break,
+        }
+    }
+    tracing::debug!(controller = name, "caches are ready");
+    for _ in 0..workers {
+        tasks.spawn(work(name, controller.clone(), queue.clone()));
+    }
+    shutdown.cancelled().await;
+    queue.shut_down();
+    while tasks.join_next().await.is_some() {}
+}
+
+async fn feed(
+    controller: Arc<dyn Controller>,
+    gvr: Gvr,
+    mut changes: client::Receiver,
+    queue: WorkQueue<Key>,
+    shutdown: CancellationToken,
+) {
+    loop {
+        let change = tokio::select! {
+            change = changes.recv() => change,
+            () = shutdown.cancelled() => None,
+        };
+        let Some(change) = change else { return };
+        controller.keys(&gvr, &change).into_iter().for_each(|key| queue.add(key));
+    }
+}
+
+async fn work(name: &'static str, controller: Arc<dyn Controller>, queue: WorkQueue<Key>) {
+    while let Some(key) = queue.get().await {
+        match controller.reconcile(&key).await {
+            Ok(next) => {
+                queue.forget(&key);
+                next.also.into_iter().for_each(|other| queue.add(other));
+                if let Some(after) = next.after {
+                    queue.add_after(key.clone(), after);
+                }
+            }
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                if error.is_expected() {
+                    tracing::debug!(controller = name, namespace = key.namespace, name = key.name, %error, "will try again");
+                } else {
+                    tracing::warn!(controller = name, namespace = key.namespace, name = key.name, %error, cause, "will try again");
+                }
+                queue.add_rate_limited(key.clone());
+            }
+        }
+        queue.done(&key);
+    }
+}
+
+impl Key {
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { gvr: Gvr::default(), namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+    pub fn of(object: &Object) -> Self {
+        Self::new(object.namespace(), object.name())
+    }
+    /// The changed object itself.
+    pub fn changed(change: &Change) -> Self {
+        Self::new(&change.namespace, &change.name)
+    }
+}
+
+impl Next {
+    pub fn done() -> Self {
+        Self::default()
+    }
+    pub fn after(delay: Duration) -> Self {
+        Self { after: Some(delay), also: Vec::new() }
+    }
+    /// Again at the earlier of the two times.
+    pub fn sooner(self, delay: Option<Duration>) -> Self {
+        let after = match (self.after, delay) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Self { after, also: self.also }
+    }
+}

@@ -1,0 +1,30 @@
+//! Which controllers there are. A new one is one file and one row.
+
+use crate::run::{Context, Controller};
+use crate::{
+    deployment, endpoint_slice, endpoints, garbage, namespace, node_lifecycle, replica_set, root_ca, service_account, taint_eviction,
+};
+use std::sync::Arc;
+
+pub(crate) struct Row {
+    /// As `--disable` and upstream's `--controllers` name it.
+    pub name: &'static str,
+    /// Keys worked on at once. Requests in process cost little to wait for; five is upstream's default for most.
+    pub workers: usize,
+    pub make: fn(&Context) -> Arc<dyn Controller>,
+}
+
+pub(crate) const ROWS: &[Row] = &[
+    Row { name: "deployment", workers: 5, make: deployment::make },
+    Row { name: "replicaset", workers: 5, make: replica_set::make },
+    Row { name: "endpoint", workers: 5, make: endpoints::make },
+    Row { name: "endpointslice", workers: 5, make: endpoint_slice::make },
+    // One namespace may take long to empty; it must not hold up the others.
+    Row { name: "namespace", workers: 10, make: namespace::make },
+    Row { name: "serviceaccount", workers: 1, make: service_account::make },
+    Row { name: "root-ca-cert-publisher", workers: 1, make: root_ca::make },
+    // Most of its work is waiting for deletions (upstream: --concurrent-gc-syncs=20).
+    Row { name: "garbagecollector", workers: 20, make: garbage::make },
+    Row { name: "nodelifecycle", workers: 4, make: node_lifecycle::make },
+    Row { name: "taint-eviction", workers: 8, make: taint_eviction::make },
+];
