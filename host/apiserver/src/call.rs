@@ -97,9 +97,8 @@ impl Call {
             "Ignore" => FieldValidation::Ignore,
             "Strict" => FieldValidation::Strict,
             other => {
-                let message = format!(
-                    "fieldValidation: Unsupported value: \"{other}\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\""
-                );
+                let message =
+                    format!("fieldValidation: Unsupported value: \"{other}\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"");
                 return Err(StatusError::bad_request(message));
             }
         };
@@ -115,15 +114,5 @@ impl Call {
             named.to_owned()
         };
         Ok(WriteOptions { dry_run: self.query.has("dryRun"), field_manager, field_validation })
-    }
-}
-
-impl Target {
-    /// `pods`, or `pods/log`: how authorization and messages name it.
-    pub fn told(&self) -> String {
-        match &self.subresource {
-            Some(sub) => format!("{}/{}", self.kind.resource, sub.name),
-            None => self.kind.resource.clone(),
-        }
     }
 }

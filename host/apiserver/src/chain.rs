@@ -98,6 +98,8 @@ async fn dispatch(call: &Call) -> Result<Response, StatusError> {
         return nonresource::answer(call).await;
     }
     let target = resolve(call)?;
+    // Nothing is decided on a world that is not loaded yet.
+    call.shared.caches.wait_for(0).await?;
     if target.subresource.as_ref().is_some_and(|s| s.name != "status") {
         return subresource::answer(call, &target).await;
     }

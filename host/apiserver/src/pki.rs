@@ -9,7 +9,8 @@ pub use kubeconfig::{kubeconfig, write_kubeconfig};
 use files::{read, write};
 use interfaces::authorize::{AUTHENTICATED, UserInfo};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType,
 };
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -170,7 +171,8 @@ impl Pki {
 
     /// Signed by this CA, has every name, and does not expire soon.
     fn fits(&self, cert: &str, names: &[String]) -> bool {
-        let (Ok(der), Ok(ca)) = (CertificateDer::from_pem_slice(cert.as_bytes()), CertificateDer::from_pem_slice(self.ca_pem.as_bytes())) else {
+        let (Ok(der), Ok(ca)) = (CertificateDer::from_pem_slice(cert.as_bytes()), CertificateDer::from_pem_slice(self.ca_pem.as_bytes()))
+        else {
             return false;
         };
         let (Ok((_, cert)), Ok((_, ca))) = (x509_parser::parse_x509_certificate(&der), x509_parser::parse_x509_certificate(&ca)) else {

@@ -99,8 +99,10 @@ mod tests {
 
     fn check(method: Method, path: &str, watching: bool, expect: &str) {
         let i = RequestInfo::parse(&method, path, watching);
-        let told =
-            format!("{} {}/{}/{} ns={} name={} sub={} rest={}", i.verb, i.group, i.version, i.resource, i.namespace, i.name, i.subresource, i.rest);
+        let told = format!(
+            "{} {}/{}/{} ns={} name={} sub={} rest={}",
+            i.verb, i.group, i.version, i.resource, i.namespace, i.name, i.subresource, i.rest
+        );
         assert_eq!(told, expect, "{method} {path}");
     }
 
@@ -113,9 +115,24 @@ mod tests {
         check(Method::PUT, "/api/v1/namespaces/a/finalize", false, "update /v1/namespaces ns=a name=a sub=finalize rest=0");
         check(Method::GET, "/api/v1/namespaces/a", false, "get /v1/namespaces ns=a name=a sub= rest=0");
         check(Method::POST, "/api/v1/namespaces", false, "create /v1/namespaces ns= name= sub= rest=0");
-        check(Method::DELETE, "/apis/apps/v1/namespaces/a/deployments", false, "deletecollection apps/v1/deployments ns=a name= sub= rest=0");
-        check(Method::PATCH, "/apis/apps/v1/namespaces/a/deployments/d/scale", false, "patch apps/v1/deployments ns=a name=d sub=scale rest=0");
-        check(Method::GET, "/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode", false, "get rbac.authorization.k8s.io/v1/clusterroles ns= name=system:node sub= rest=0");
+        check(
+            Method::DELETE,
+            "/apis/apps/v1/namespaces/a/deployments",
+            false,
+            "deletecollection apps/v1/deployments ns=a name= sub= rest=0",
+        );
+        check(
+            Method::PATCH,
+            "/apis/apps/v1/namespaces/a/deployments/d/scale",
+            false,
+            "patch apps/v1/deployments ns=a name=d sub=scale rest=0",
+        );
+        check(
+            Method::GET,
+            "/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode",
+            false,
+            "get rbac.authorization.k8s.io/v1/clusterroles ns= name=system:node sub= rest=0",
+        );
         check(Method::GET, "/api/v1/watch/namespaces/a/pods", false, "watch /v1/pods ns=a name= sub= rest=0");
         check(Method::GET, "/version", false, "get // ns= name= sub= rest=0");
         check(Method::GET, "/apis/apps/v1", false, "get // ns= name= sub= rest=0");

@@ -2,8 +2,8 @@
 
 use crate::cache::Item;
 use crate::query::Query;
-use object::selector::{FieldSelector, LabelSelector};
 use object::StatusError;
+use object::selector::{FieldSelector, LabelSelector};
 use registry::Kind;
 
 pub struct Selection {
@@ -13,8 +13,9 @@ pub struct Selection {
 
 impl Selection {
     pub fn parse(query: &Query, kind: &Kind) -> Result<Self, StatusError> {
-        let labels = LabelSelector::parse(query.get("labelSelector"))
-            .map_err(|e| StatusError::bad_request(format!("unable to parse requirement: {}", e.trim_start_matches("unable to parse requirement: "))))?;
+        let labels = LabelSelector::parse(query.get("labelSelector")).map_err(|e| {
+            StatusError::bad_request(format!("unable to parse requirement: {}", e.trim_start_matches("unable to parse requirement: ")))
+        })?;
         let fields = FieldSelector::parse(query.get("fieldSelector")).map_err(StatusError::bad_request)?;
         for (field, _, _) in fields.requirements() {
             if !registry::fields::is_selectable(kind, field) {
@@ -26,7 +27,8 @@ impl Selection {
 
     /// The same for one object only: a watch with a name in the path.
     pub fn of_name(mut self, name: &str) -> Result<Self, StatusError> {
-        let both = if self.fields.is_everything() { format!("metadata.name={name}") } else { format!("{},metadata.name={name}", self.fields) };
+        let both =
+            if self.fields.is_everything() { format!("metadata.name={name}") } else { format!("{},metadata.name={name}", self.fields) };
         self.fields = FieldSelector::parse(&both).map_err(StatusError::bad_request)?;
         Ok(self)
     }

@@ -30,7 +30,12 @@ const STREAMS: u32 = 1000;
 /// Finds peers that vanished without a word.
 const PING: Duration = Duration::from_secs(30);
 
-pub async fn serve(service: ApiService, listener: TcpListener, mut tls: rustls::ServerConfig, stop: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(
+    service: ApiService,
+    listener: TcpListener,
+    mut tls: rustls::ServerConfig,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

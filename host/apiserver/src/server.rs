@@ -140,11 +140,10 @@ pub fn object_key(kind: &Kind, namespace: &str, name: &str) -> String {
 /// What a client sees of a store's error.
 pub fn store_error(error: &store::Error) -> StatusError {
     match error {
-        store::Error::Compacted { requested, oldest } => {
-            StatusError::expired(format!("too old resource version: {requested} ({oldest})"))
-        }
+        store::Error::Compacted { requested, oldest } => StatusError::expired(format!("too old resource version: {requested} ({oldest})")),
         store::Error::Full(_) => {
-            let mut full = StatusError::new(507, object::Reason::InternalError, format!("etcdserver: mvcc: database space exceeded: {error}"));
+            let mut full =
+                StatusError::new(507, object::Reason::InternalError, format!("etcdserver: mvcc: database space exceeded: {error}"));
             full.retry_after_seconds = 10;
             full
         }

@@ -1,10 +1,15 @@
 //! What writing a kind does, beside what every kind does (`write`): a row of [`table`], all methods defaulted
 //! (`k8s.io/apiserver/pkg/registry/rest/{create,update,delete}.go`).
 
+mod cluster;
+mod config;
 mod namespace;
 mod pod;
+mod pod_spec;
+pub mod read;
 pub mod service;
 mod table;
+mod workload;
 
 pub use table::of;
 
@@ -42,7 +47,12 @@ pub trait Strategy: Send + Sync {
     }
 
     /// Takes addresses and ports; what was taken is given back unless the write commits.
-    fn allocate<'s>(&self, _context: &Context<'s>, _new: &mut Object, _old: Option<&Object>) -> Result<Option<service::Reservation<'s>>, StatusError> {
+    fn allocate<'s>(
+        &self,
+        _context: &Context<'s>,
+        _new: &mut Object,
+        _old: Option<&Object>,
+    ) -> Result<Option<service::Reservation<'s>>, StatusError> {
         Ok(None)
     }
 

@@ -2,6 +2,8 @@
 
 mod binding;
 mod finalize;
+mod log;
+mod scale;
 mod table;
 
 use crate::call::{Call, Response, Target};

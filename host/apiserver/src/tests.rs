@@ -1,7 +1,10 @@
 //! The whole road over a memory store, as a client in this process sees it.
 
 mod matrix;
+mod reading;
 mod serving;
+mod validation;
+mod writing;
 
 use crate::{ApiServer, ApiService, Config};
 use axum::body::Body;

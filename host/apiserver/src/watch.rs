@@ -38,17 +38,27 @@ pub async fn watch(call: &Call, target: &Target) -> Result<Response, StatusError
     let version = call.query.get("resourceVersion");
     let caches = &call.shared.caches;
     let number = || {
-        version.parse::<u64>().map_err(|_| StatusError::bad_request(format!("Invalid value: \"{version}\": strconv.ParseUint: parsing \"{version}\": invalid syntax")))
+        version.parse::<u64>().map_err(|_| {
+            StatusError::bad_request(format!("Invalid value: \"{version}\": strconv.ParseUint: parsing \"{version}\": invalid syntax"))
+        })
     };
     if let Some(send) = initial {
         if call.query.get("resourceVersionMatch") != "NotOlderThan" {
-            return Err(invalid("resourceVersionMatch", "FieldValueForbidden", "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
+            return Err(invalid(
+                "resourceVersionMatch",
+                "FieldValueForbidden",
+                "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            ));
         }
         if send && !bookmarks {
             return Err(invalid("allowWatchBookmarks", "FieldValueForbidden", "Forbidden: sendInitialEvents requires allowWatchBookmarks"));
         }
     } else if !call.query.get("resourceVersionMatch").is_empty() {
-        return Err(invalid("resourceVersionMatch", "FieldValueForbidden", "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
+        return Err(invalid(
+            "resourceVersionMatch",
+            "FieldValueForbidden",
+            "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        ));
     }
     let start = match (initial, version) {
         (Some(true), "") => {

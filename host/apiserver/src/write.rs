@@ -9,14 +9,14 @@ mod commit;
 mod create;
 mod decode;
 mod delete;
-mod meta;
+pub mod meta;
 mod owners;
 mod patch;
 mod update;
 
 pub use create::create;
 pub use delete::{delete, delete_collection};
-pub use patch::patch;
+pub use patch::{Patch, patch};
 pub use update::{Edit, edit, update};
 
 pub use decode::body_value;

@@ -21,18 +21,10 @@ impl Step for NamespaceLifecycle {
         let name = new.namespace();
         let shared = &write.call.shared;
         let Some(row) = shared.registry.resource_by_name("", "v1", "namespaces") else { return Ok(()) };
-        let cached = shared.caches.of(&row)?.get(name);
-        let namespace = match cached {
-            Some(item) => item.object(),
-            // Made a moment ago, perhaps: the store knows.
-            None => {
-                let key = format!("{}{name}", row.storage_prefix());
-                let entry = shared.store.get(key.as_bytes()).await.map_err(|e| crate::server::store_error(&e))?;
-                let Some(entry) = entry else { return Err(StatusError::not_found(&resource, name)) };
-                crate::stored::decode(&entry.value, entry.mod_revision).map_err(StatusError::internal)?
-            }
-        };
-        if namespace.is_deleting() || namespace.str_at(&["status", "phase"]) == "Terminating" {
+        // What was committed before this request is seen: a namespace that ends takes nothing more.
+        shared.caches.current().await?;
+        let Some(namespace) = shared.caches.of(&row)?.get(name) else { return Err(StatusError::not_found(&resource, name)) };
+        if namespace.facts(&row).field(&row, "status.phase").as_deref() == Some("Terminating") {
             let cause = format!("unable to create new content in namespace {name} because it is being terminated");
             let mut error = StatusError::forbidden(&write.kind.group_resource(), new.name(), &cause);
             let message = format!("namespace {name} is being terminated");

@@ -49,7 +49,8 @@ impl Step for DefaultTolerationSeconds {
                 (text("key") == key || text("key").is_empty()) && matches!(text("effect"), "" | "NoExecute")
             });
             if !covered {
-                tolerations.push(json!({ "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": TOLERATION_SECONDS }));
+                tolerations
+                    .push(json!({ "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": TOLERATION_SECONDS }));
             }
         }
         new.set_at(&["spec", "tolerations"], Value::Array(tolerations));

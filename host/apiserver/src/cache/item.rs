@@ -86,9 +86,8 @@ impl Item {
     pub fn facts(&self, kind: &Kind) -> &Facts {
         self.facts.get_or_init(|| {
             let object = self.object();
-            let field = |f: &registry::SelectableField| {
-                registry::fields::selectable(kind, &object, &f.name).unwrap_or_default().into_boxed_str()
-            };
+            let field =
+                |f: &registry::SelectableField| registry::fields::selectable(kind, &object, &f.name).unwrap_or_default().into_boxed_str();
             Facts {
                 labels: object.labels().cloned(),
                 fields: kind.selectable_fields.iter().map(field).collect(),

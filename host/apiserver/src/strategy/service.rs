@@ -1,21 +1,112 @@
 //! Services: cluster IPs and node ports (`pkg/registry/core/service/strategy.go`, `storage/alloc.go`).
 
 mod allocator;
+mod validate;
 
 pub use allocator::{Allocator, Reservation};
 
+use super::read::{is_empty, text};
 use super::{Context, Strategy};
 use crate::server::Shared;
-use object::{Object, StatusError};
+use object::field::ErrorList;
+use object::{Object, StatusError, Value, json};
 
 pub struct ServiceStrategy;
 
+fn needs_ip(service: &Object) -> bool {
+    service.str_at(&["spec", "type"]) != "ExternalName"
+}
+
+fn needs_node_ports(service: &Object) -> bool {
+    matches!(service.str_at(&["spec", "type"]), "NodePort" | "LoadBalancer")
+}
+
+fn ports_mut(service: &mut Object) -> impl Iterator<Item = &mut object::Map<String, Value>> {
+    let ports = service.as_map_mut().get_mut("spec").and_then(|s| s.get_mut("ports")).and_then(Value::as_array_mut);
+    ports.into_iter().flatten().filter_map(Value::as_object_mut)
+}
+
 impl Strategy for ServiceStrategy {
+    fn prepare_create(&self, _: &Context, new: &mut Object) {
+        new.set_at(&["status"], json!({ "loadBalancer": {} }));
+        normalise(new, None);
+    }
+
+    fn prepare_update(&self, context: &Context, new: &mut Object, old: &Object) {
+        if context.subresource.is_some() {
+            return;
+        }
+        // What was allocated stays, for clients that leave it out (`patchAllocatedValues`).
+        if needs_ip(new) && needs_ip(old) && is_empty(new.at(&["spec", "clusterIP"])) {
+            for field in ["clusterIP", "clusterIPs"] {
+                if let Some(value) = old.at(&["spec", field]) {
+                    new.set_at(&["spec", field], value.clone());
+                }
+            }
+        }
+        let old_ports: Vec<Value> = old.at(&["spec", "ports"]).and_then(Value::as_array).cloned().unwrap_or_default();
+        let node_port = |port: &Value| port.get("nodePort").and_then(Value::as_i64).filter(|p| *p > 0);
+        if needs_node_ports(new) && needs_node_ports(old) {
+            let asked: Vec<i64> =
+                new.at(&["spec", "ports"]).and_then(Value::as_array).into_iter().flatten().filter_map(node_port).collect();
+            for port in ports_mut(new) {
+                let same = |o: &&Value| {
+                    o.get("port") == port.get("port")
+                        && text(o, "protocol") == port.get("protocol").and_then(Value::as_str).unwrap_or_default()
+                };
+                let number = old_ports.iter().find(same).and_then(node_port).filter(|n| !asked.contains(n));
+                if let (None, Some(number)) = (port.get("nodePort").and_then(Value::as_i64).filter(|p| *p > 0), number) {
+                    port.insert("nodePort".to_owned(), json!(number));
+                }
+            }
+        }
+        // A type that has no node ports drops the old ones, if the client did not ask for new ones (`dropTypeDependentFields`).
+        if needs_node_ports(old) && !needs_node_ports(new) {
+            let had: Vec<i64> = old_ports.iter().filter_map(node_port).collect();
+            for port in ports_mut(new) {
+                if port.get("nodePort").and_then(Value::as_i64).is_some_and(|p| had.contains(&p)) {
+                    port.remove("nodePort");
+                }
+            }
+            new.remove_at(&["spec", "externalTrafficPolicy"]);
+        }
+        if needs_ip(old) && !needs_ip(new) && new.at(&["spec", "clusterIP"]) == old.at(&["spec", "clusterIP"]) {
+            for field in ["clusterIP", "clusterIPs"] {
+                new.remove_at(&["spec", field]);
+            }
+        }
+        normalise(new, Some(old));
+    }
+
+    fn validate(&self, new: &Object, errors: &mut ErrorList) {
+        validate::validate(new, errors);
+    }
+
+    fn validate_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) {
+        validate::validate_update(new, old, errors);
+    }
+
     fn allocate<'s>(&self, context: &Context<'s>, new: &mut Object, old: Option<&Object>) -> Result<Option<Reservation<'s>>, StatusError> {
         context.shared.allocator.allocate(context.shared, new, old, context.dry_run).map(Some)
     }
 
     fn deleted(&self, shared: &Shared, object: &Object) {
         shared.allocator.release(object);
+    }
+}
+
+/// `NormalizeClusterIPs`: the list follows the single field when only that was given or changed.
+fn normalise(new: &mut Object, old: Option<&Object>) {
+    let one = new.str_at(&["spec", "clusterIP"]).to_owned();
+    let same_list = old.is_none_or(|o| o.at(&["spec", "clusterIPs"]) == new.at(&["spec", "clusterIPs"]));
+    let changed = old.is_some_and(|o| o.str_at(&["spec", "clusterIP"]) != one);
+    if is_empty(new.at(&["spec", "clusterIPs"])) && !one.is_empty() {
+        new.set_at(&["spec", "clusterIPs"], json!([one]));
+    } else if changed && same_list {
+        if one.is_empty() {
+            new.remove_at(&["spec", "clusterIPs"]);
+        } else {
+            new.set_at(&["spec", "clusterIPs"], json!([one]));
+        }
     }
 }

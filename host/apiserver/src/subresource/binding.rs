@@ -2,8 +2,8 @@
 
 use super::Handler;
 use crate::call::{Call, Response, Target};
-use crate::write::{self, Edit, Write, edit};
 use crate::respond;
+use crate::write::{self, Edit, Write, edit};
 use async_trait::async_trait;
 use http::StatusCode;
 use object::{Object, StatusCause, StatusError, Value, json};

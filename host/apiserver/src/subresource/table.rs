@@ -1,11 +1,13 @@
 //! Who answers which subresource. `""` as group and resource: of every kind that has it.
 
-use super::{Handler, binding, finalize};
+use super::{Handler, binding, finalize, log, scale};
 use registry::Kind;
 
 const ROWS: &[(&str, &str, &str, &dyn Handler)] = &[
     ("", "pods", "binding", &binding::Binding),
+    ("", "pods", "log", &log::Log),
     ("", "namespaces", "finalize", &finalize::Finalize),
+    ("", "", "scale", &scale::Scale),
 ];
 
 pub fn of(kind: &Kind, subresource: &str) -> Option<&'static dyn Handler> {

@@ -52,7 +52,10 @@ async fn serves_tls_and_knows_its_clients() {
     assert_eq!(over_tls(port, stranger(), "/api/v1/pods").await.0, 401);
     let (code, body) = over_tls(port, alice(), "/api/v1/namespaces/y/pods").await;
     assert_eq!(code, 403);
-    assert!(body.contains(r#"pods is forbidden: User \"alice\" cannot list resource \"pods\" in API group \"\" in the namespace \"y\""#), "{body}");
+    assert!(
+        body.contains(r#"pods is forbidden: User \"alice\" cannot list resource \"pods\" in API group \"\" in the namespace \"y\""#),
+        "{body}"
+    );
     stop.cancel();
     running.await.unwrap().unwrap();
 }

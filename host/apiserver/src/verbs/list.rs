@@ -166,7 +166,13 @@ fn version_of(call: &Call, version: &str) -> Result<Asked, StatusError> {
         }
     }
     let number = |text: &str| {
-        let bad = || invalid("resourceVersion", "FieldValueInvalid", format!("Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"));
+        let bad = || {
+            invalid(
+                "resourceVersion",
+                "FieldValueInvalid",
+                format!("Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"),
+            )
+        };
         text.parse::<u64>().map_err(|_| bad())
     };
     Ok(match (version, rule) {

@@ -1,7 +1,7 @@
 //! POST of a new object.
 
-use super::commit::{Committed, Outcome};
 use super::Write;
+use super::commit::{Committed, Outcome};
 use crate::admission;
 use crate::call::{Call, Response, Target};
 use http::StatusCode;

@@ -24,8 +24,8 @@ fn json_of<'b>(call: &'b Call, media: &str) -> Result<std::borrow::Cow<'b, [u8]>
 
 /// One YAML document as JSON.
 pub fn yaml_to_json(body: &[u8]) -> Result<Vec<u8>, StatusError> {
-    let value: Value = serde_yaml_ng::from_slice(body)
-        .map_err(|e| StatusError::bad_request(format!("error converting YAML to JSON: yaml: {e}")))?;
+    let value: Value =
+        serde_yaml_ng::from_slice(body).map_err(|e| StatusError::bad_request(format!("error converting YAML to JSON: yaml: {e}")))?;
     serde_json::to_vec(&value).map_err(StatusError::internal)
 }
 

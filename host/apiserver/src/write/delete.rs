@@ -212,7 +212,8 @@ fn propagate(object: &mut Object, policy: &str) {
     if policy.is_empty() {
         return;
     }
-    let mut finalizers: Vec<String> = object.finalizers().into_iter().filter(|f| *f != ORPHAN && *f != FOREGROUND).map(str::to_owned).collect();
+    let mut finalizers: Vec<String> =
+        object.finalizers().into_iter().filter(|f| *f != ORPHAN && *f != FOREGROUND).map(str::to_owned).collect();
     match policy {
         "Orphan" => finalizers.push(ORPHAN.to_owned()),
         "Foreground" => finalizers.push(FOREGROUND.to_owned()),

@@ -55,7 +55,9 @@ impl Write<'_> {
 
     /// What an update never changes.
     pub fn keep_metadata(&self, new: &mut Object, old: &Object) {
-        for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName", "selfLink"] {
+        for field in
+            ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName", "selfLink"]
+        {
             match old.at(&["metadata", field]) {
                 Some(value) => new.set_at(&["metadata", field], value.clone()),
                 None => {
@@ -116,7 +118,10 @@ impl Write<'_> {
             if !added.is_empty() {
                 errors.forbidden(
                     &Path::new("metadata").child("finalizers"),
-                    &format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}", quoted(&added)),
+                    &format!(
+                        "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+                        quoted(&added)
+                    ),
                 );
             }
         }

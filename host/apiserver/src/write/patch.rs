@@ -1,8 +1,8 @@
 //! PATCH in its four forms (`k8s.io/apiserver/pkg/endpoints/handlers/patch.go`).
 
+use super::Write;
 use super::decode::{media_type, untyped, yaml_to_json};
 use super::update::{Edit, Updated, edit};
-use super::Write;
 use crate::call::{Call, Response, Target};
 use http::StatusCode;
 use object::patch::{PatchError, json, merge, strategic};
@@ -91,7 +91,11 @@ impl Patch {
         done.map_err(|error| match error {
             PatchError::Malformed(told) => StatusError::bad_request(told),
             PatchError::DoesNotApply(told) => {
-                let mut error = StatusError::new(422, Reason::Invalid, format!("the server rejected our request due to an error in our request: {told}"));
+                let mut error = StatusError::new(
+                    422,
+                    Reason::Invalid,
+                    format!("the server rejected our request due to an error in our request: {told}"),
+                );
                 (error.group, error.kind, error.name) = (write.kind.group.clone(), write.kind.resource.clone(), name.to_owned());
                 error
             }

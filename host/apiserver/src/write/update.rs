@@ -29,13 +29,22 @@ pub enum Updated {
     Updated(Committed),
 }
 
+impl Updated {
+    pub fn committed(&self) -> &Committed {
+        match self {
+            Self::Created(committed) | Self::Updated(committed) => committed,
+        }
+    }
+}
+
 pub async fn update(call: &Call, target: &Target) -> Result<Response, StatusError> {
     let write = Write::new(call, target)?;
     let mut object = write.decode_body()?;
     write.identify(&mut object)?;
     let creates = write.kind.create_on_update && write.subresource.is_none();
     let asked = object.resource_version().to_owned();
-    let updated = edit(&write, &call.info.name, creates && asked.is_empty(), &|_| Ok(Edit { object: object.clone(), owned: false })).await?;
+    let updated =
+        edit(&write, &call.info.name, creates && asked.is_empty(), &|_| Ok(Edit { object: object.clone(), owned: false })).await?;
     match updated {
         Updated::Created(committed) => write.answer(StatusCode::CREATED, &committed.json),
         Updated::Updated(committed) => write.answer(StatusCode::OK, &committed.json),
@@ -104,7 +113,10 @@ async fn apply(write: &Write<'_>, name: &str, old: Object, edited: Edit, current
         write.strategy.validate_status(&new, &old, &mut errors);
     } else {
         write.strategy.validate(&new, &mut errors);
-        write.strategy.validate_update(&new, &old, &mut errors);
+        // A binding sets what the main resource may not change.
+        if matches!(write.subresource.as_deref(), None | Some("scale")) {
+            write.strategy.validate_update(&new, &old, &mut errors);
+        }
     }
     write.invalid(name, errors)?;
     if write.subresource.is_none() {
@@ -181,7 +193,8 @@ fn set_or_remove(object: &mut Object, field: &str, value: Option<Value>) {
 /// Anything beside metadata and status changed.
 fn body_differs(new: &Object, old: &Object) -> bool {
     let body = |o: &Object| o.as_map().iter().filter(|(k, _)| !matches!(k.as_str(), "metadata" | "status")).count();
-    body(new) != body(old) || new.as_map().iter().any(|(k, v)| !matches!(k.as_str(), "metadata" | "status") && old.as_map().get(k) != Some(v))
+    body(new) != body(old)
+        || new.as_map().iter().any(|(k, v)| !matches!(k.as_str(), "metadata" | "status") && old.as_map().get(k) != Some(v))
 }
 
 /// Deletion was asked for and nothing holds it any more.

@@ -88,7 +88,13 @@ impl Allocator {
     }
 
     /// Fills `clusterIP`, `clusterIPs`, `ipFamilies`, `ipFamilyPolicy` and node ports.
-    pub fn allocate<'s>(&'s self, shared: &Shared, new: &mut Object, old: Option<&Object>, dry_run: bool) -> Result<Reservation<'s>, StatusError> {
+    pub fn allocate<'s>(
+        &'s self,
+        shared: &Shared,
+        new: &mut Object,
+        old: Option<&Object>,
+        dry_run: bool,
+    ) -> Result<Reservation<'s>, StatusError> {
         let mut reservation = Reservation { allocator: self, ips: Vec::new(), ports: Vec::new(), left: Default::default() };
         let mut guard = self.state.lock();
         let taken = guard.get_or_insert_with(|| load(shared));
@@ -109,7 +115,14 @@ impl Allocator {
         Ok(reservation)
     }
 
-    fn fill(&self, taken: &mut Taken, new: &mut Object, had_ips: &[u32], had_ports: &[u16], reservation: &mut Reservation) -> Result<(), StatusCause> {
+    fn fill(
+        &self,
+        taken: &mut Taken,
+        new: &mut Object,
+        had_ips: &[u32],
+        had_ports: &[u16],
+        reservation: &mut Reservation,
+    ) -> Result<(), StatusCause> {
         let ty = new.str_at(&["spec", "type"]).to_owned();
         if ty == "ExternalName" {
             for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
@@ -130,7 +143,11 @@ impl Allocator {
             }
             text => {
                 let refuse = |told: &str| {
-                    cause("spec.clusterIPs", "FieldValueInvalid", format!("Invalid value: [\"{text}\"]: failed to allocate IP {text}: {told}"))
+                    cause(
+                        "spec.clusterIPs",
+                        "FieldValueInvalid",
+                        format!("Invalid value: [\"{text}\"]: failed to allocate IP {text}: {told}"),
+                    )
                 };
                 let ip = text.parse::<Ipv4Addr>().map(u32::from).map_err(|_| refuse("the provided IP is not a valid IPv4 address"))?;
                 if !had_ips.contains(&ip) {
@@ -157,7 +174,14 @@ impl Allocator {
         self.fill_ports(taken, new, &ty, had_ports, reservation)
     }
 
-    fn fill_ports(&self, taken: &mut Taken, new: &mut Object, ty: &str, had: &[u16], reservation: &mut Reservation) -> Result<(), StatusCause> {
+    fn fill_ports(
+        &self,
+        taken: &mut Taken,
+        new: &mut Object,
+        ty: &str,
+        had: &[u16],
+        reservation: &mut Reservation,
+    ) -> Result<(), StatusCause> {
         let wanted = ty == "NodePort"
             || (ty == "LoadBalancer" && new.at(&["spec", "allocateLoadBalancerNodePorts"]).and_then(Value::as_bool) != Some(false));
         let Some(mut ports) = new.at(&["spec", "ports"]).and_then(Value::as_array).cloned() else { return Ok(()) };
@@ -176,11 +200,17 @@ impl Allocator {
                     let path = format!("spec.ports[{at}].nodePort");
                     if number < self.ports.0 || number > self.ports.1 {
                         let (low, high) = self.ports;
-                        let told = format!("Invalid value: {number}: provided port is not in the valid range. The range of valid ports is {low}-{high}");
+                        let told = format!(
+                            "Invalid value: {number}: provided port is not in the valid range. The range of valid ports is {low}-{high}"
+                        );
                         return Err(cause(&path, "FieldValueInvalid", told));
                     }
                     if !taken.ports.insert(number) {
-                        return Err(cause(&path, "FieldValueInvalid", format!("Invalid value: {number}: provided port is already allocated")));
+                        return Err(cause(
+                            &path,
+                            "FieldValueInvalid",
+                            format!("Invalid value: {number}: provided port is already allocated"),
+                        ));
                     }
                     reservation.ports.push(number);
                     mine.insert(number);

@@ -1,0 +1,115 @@
+//! `scale`: the replicas of any kind that has them, as autoscaling/v1 Scale (`pkg/registry/apps/deployment/storage`).
+
+use super::Handler;
+use crate::call::{Call, Response, Target};
+use crate::respond;
+use crate::stored;
+use crate::write::{self, Edit, Patch, Write, edit};
+use async_trait::async_trait;
+use http::StatusCode;
+use object::schema::{Schema, TypeId};
+use object::selector::LabelSelector;
+use object::{GroupKind, Object, StatusCause, StatusError, Value, json};
+
+pub struct Scale;
+
+#[async_trait]
+impl Handler for Scale {
+    async fn answer(&self, call: &Call, target: &Target) -> Result<Response, StatusError> {
+        let write = Write::new(call, target)?;
+        let name = call.info.name.as_str();
+        let missing = || StatusError::not_found(&write.kind.group_resource(), name);
+        match call.info.verb.as_str() {
+            "get" => {
+                let entry = write.read(name).await?.ok_or_else(missing)?;
+                let object = stored::decode(&entry.value, entry.mod_revision).map_err(StatusError::internal)?;
+                Ok(respond::json_value(StatusCode::OK, &view(&object)))
+            }
+            "update" => {
+                let body = write::body_value(call)?.ok_or_else(|| StatusError::bad_request("Scale: no body was sent"))?;
+                let given = body.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+                if !given.is_empty() && given != name {
+                    return Err(StatusError::bad_request(format!(
+                        "the name of the object ({given}) does not match the name on the URL ({name})"
+                    )));
+                }
+                scaled(&write, name, &|_| Ok(body.clone())).await
+            }
+            "patch" => {
+                let patch = Patch::read(call)?;
+                if matches!(patch, Patch::Apply(_)) {
+                    return Err(StatusError::unsupported_media_type(
+                        "server-side apply of scale is not supported; apply the resource itself",
+                    ));
+                }
+                let graph = call.shared.registry.graph();
+                let schema = graph.named("io.k8s.api.autoscaling.v1.Scale").unwrap_or(Schema { graph, id: TypeId(u32::MAX) });
+                scaled(&write, name, &|old| {
+                    let mut scale = view(old);
+                    patch.carry_out(&mut scale, schema, &write, name)?;
+                    Ok(scale)
+                })
+                .await
+            }
+            _ => Err(StatusError::method_not_allowed()),
+        }
+    }
+}
+
+/// Writes the replicas of the Scale that `make` makes of the object.
+async fn scaled(
+    write: &Write<'_>,
+    name: &str,
+    make: &(dyn Fn(&Object) -> Result<Value, StatusError> + Send + Sync),
+) -> Result<Response, StatusError> {
+    let updated = edit(write, name, false, &|old| {
+        let old = old.ok_or_else(|| StatusError::not_found(&write.kind.group_resource(), name))?;
+        let scale = make(old)?;
+        let replicas = match scale.pointer("/spec/replicas") {
+            None | Some(Value::Null) => 0,
+            Some(value) => value.as_i64().ok_or_else(|| {
+                StatusError::bad_request("Scale in version \"v1\" cannot be handled as a Scale: json: spec.replicas must be an integer")
+            })?,
+        };
+        if replicas < 0 {
+            let kind = GroupKind { group: "autoscaling".to_owned(), kind: "Scale".to_owned() };
+            let message = format!("Invalid value: {replicas}: must be greater than or equal to 0");
+            let cause = StatusCause { reason: "FieldValueInvalid".to_owned(), message, field: "spec.replicas".to_owned() };
+            return Err(StatusError::invalid(&kind, name, vec![cause]));
+        }
+        let mut object = old.clone();
+        object.set_at(&["spec", "replicas"], json!(replicas));
+        let text = |pointer: &str| scale.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        object.set_at(&["metadata", "resourceVersion"], json!(text("/metadata/resourceVersion")));
+        if !text("/metadata/uid").is_empty() {
+            object.set_at(&["metadata", "uid"], json!(text("/metadata/uid")));
+        }
+        Ok(Edit { object, owned: false })
+    })
+    .await?;
+    let object: Object = serde_json::from_slice(&updated.committed().json).map_err(StatusError::internal)?;
+    Ok(respond::json_value(StatusCode::OK, &view(&object)))
+}
+
+/// The Scale of an object.
+fn view(object: &Object) -> Value {
+    let mut metadata = json!({
+        "name": object.name(), "namespace": object.namespace(), "uid": object.uid(), "resourceVersion": object.resource_version(),
+        "creationTimestamp": object.str_at(&["metadata", "creationTimestamp"]),
+    });
+    if object.namespace().is_empty()
+        && let Some(map) = metadata.as_object_mut()
+    {
+        map.remove("namespace");
+    }
+    let count = |path: &[&str]| object.at(path).and_then(Value::as_i64).unwrap_or(0);
+    let selector = object.at(&["spec", "selector"]).and_then(|s| LabelSelector::from_value(s).ok());
+    let mut status = json!({ "replicas": count(&["status", "replicas"]) });
+    if let Some(selector) = selector {
+        status["selector"] = json!(selector.to_string());
+    }
+    json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
+        "spec": { "replicas": count(&["spec", "replicas"]) }, "status": status,
+    })
+}
