@@ -5,6 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
+
+/// How often 10 ms are waited for killed processes to leave a group.
+const DYING: u32 = 50;
 
 /// Where the hierarchies are mounted.
 #[derive(Debug, PartialEq, Eq)]
@@ -155,10 +159,15 @@ fn remove_below(directory: &Path) -> io::Result<()> {
     for child in children(directory) {
         remove_below(&child)?;
     }
-    match fs::remove_dir(directory) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
+    for _ in 0..DYING {
+        match fs::remove_dir(directory) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            // The kernel tells nobody on v1 when the last one is gone.
+            Err(e) if e.kind() == io::ErrorKind::ResourceBusy => std::thread::sleep(Duration::from_millis(10)),
+            other => return other,
+        }
     }
+    fs::remove_dir(directory)
 }
 
 /// Moves the calling process into the group, in the hierarchies that account what it uses. Best effort: a shim that stays where
@@ -167,7 +176,8 @@ pub(crate) fn join(group: &str) -> io::Result<()> {
     let Some(hierarchies) = hierarchies() else { return Ok(()) };
     let directories: Vec<PathBuf> = match hierarchies {
         Hierarchies::Unified(root) => vec![root.join(group)],
-        Hierarchies::Split(_) => hierarchies.controller("memory", group).into_iter().collect(),
+        // The named hierarchy is systemd's: what is in the agent's unit there ends with the unit.
+        Hierarchies::Split(_) => ["memory", "name=systemd"].iter().filter_map(|name| hierarchies.controller(name, group)).collect(),
     };
     for directory in directories {
         fs::create_dir_all(&directory)?;

@@ -236,13 +236,14 @@ impl Runtime for Manager {
         self.adopt().await;
         let known = self.pod(&pod.uid)?;
         let mut shim = known.shim.lock().await;
-        if let Some(shim) = shim.take() {
+        if let Some(held) = shim.take() {
             // Its end is expected from here on.
-            shim.watcher.abort();
-            let removed = shim.remote.remove_pod(pod).await;
+            held.watcher.abort();
+            let removed = held.remote.remove_pod(pod).await;
             if removed.is_ok() {
-                shim.remote.closed().await;
-            } else if !shim.remote.is_closed() {
+                held.remote.closed().await;
+            } else if !held.remote.is_closed() {
+                *shim = self.watch(&known, held.remote).await.ok();
                 return removed;
             }
         }

@@ -75,7 +75,7 @@ pub(crate) fn build(sandbox: &Sandbox, container: &Container, bundle: &Bundle, u
             "terminal": container.tty,
             "user": { "uid": user.uid, "gid": user.gid, "additionalGids": user.groups },
             "args": container.args,
-            "env": environment(sandbox, container),
+            "env": environment(sandbox, container, user),
             "cwd": working_directory(container),
             // Neither inheritable nor ambient: a user other than root has none after `execve`, as everywhere.
             "capabilities": { "bounding": setup, "effective": setup, "permitted": setup },
@@ -105,14 +105,17 @@ pub(crate) fn working_directory(container: &Container) -> &Path {
     Path::new(if container.working_dir.is_empty() { "/" } else { &container.working_dir })
 }
 
-fn environment(sandbox: &Sandbox, container: &Container) -> Vec<String> {
+fn environment(sandbox: &Sandbox, container: &Container, user: &User) -> Vec<String> {
     let has = |name: &str| container.env.iter().any(|(key, _)| key == name);
-    let mut env = Vec::with_capacity(container.env.len() + 3);
+    let mut env = Vec::with_capacity(container.env.len() + 4);
     if !has("PATH") {
         env.push(PATH.to_owned());
     }
     if !has("HOSTNAME") && !sandbox.hostname.is_empty() {
         env.push(format!("HOSTNAME={}", sandbox.hostname));
+    }
+    if !has("HOME") {
+        env.push(format!("HOME={}", user.home));
     }
     if container.tty && !has("TERM") {
         env.push("TERM=xterm".to_owned());
@@ -165,9 +168,9 @@ mod tests {
             assert_eq!(get(&sandbox, &container, pointer), expect, "{pointer}");
         };
         check(&|_, _| {}, "/process/cwd", json!("/"));
-        check(&|_, _| {}, "/process/env", json!([PATH, "HOSTNAME=web-0"]));
-        check(&|_, c| c.env = vec![("PATH".to_owned(), "/x".to_owned())], "/process/env", json!(["HOSTNAME=web-0", "PATH=/x"]));
-        check(&|_, c| c.tty = true, "/process/env/2", json!("TERM=xterm"));
+        check(&|_, _| {}, "/process/env", json!([PATH, "HOSTNAME=web-0", "HOME="]));
+        check(&|_, c| c.env = vec![("PATH".to_owned(), "/x".to_owned())], "/process/env", json!(["HOSTNAME=web-0", "HOME=", "PATH=/x"]));
+        check(&|_, c| c.tty = true, "/process/env/3", json!("TERM=xterm"));
         check(&|_, _| {}, "/linux/cgroupsPath", json!("/coracle/podx/c-2"));
         check(&|_, _| {}, "/process/noNewPrivileges", json!(true));
         check(&|_, c| c.security.allow_privilege_escalation = true, "/process/noNewPrivileges", json!(false));

@@ -8,6 +8,8 @@ pub(crate) struct User {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) groups: Vec<u32>,
+    /// `/` for one the image does not know.
+    pub(crate) home: String,
 }
 
 /// The image's `/etc/passwd` and `/etc/group`.
@@ -22,11 +24,13 @@ impl Database {
         Ok(Self { passwd: root.read("etc/passwd")?, group: root.read("etc/group")? })
     }
 
-    /// `name:password:uid:gid:…` as name, uid, gid.
-    fn users(&self) -> impl Iterator<Item = (&str, u32, u32)> {
+    /// `name:password:uid:gid:comment:home:shell` as name, uid, gid, home.
+    fn users(&self) -> impl Iterator<Item = (&str, u32, u32, &str)> {
         self.passwd.lines().filter_map(|line| {
             let mut fields = line.split(':');
-            Some((fields.next()?, fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?))
+            let (name, uid, gid) = (fields.next()?, fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?);
+            let home = fields.nth(1).filter(|home| !home.is_empty()).unwrap_or("/");
+            Some((name, uid, gid, home))
         })
     }
 
@@ -67,14 +71,15 @@ pub(crate) fn resolve(security: &Security, database: &Database, owner: &str) -> 
         }
     }
 
-    let by_id = |uid: u32| database.users().find(|(_, id, _)| *id == uid);
+    let by_id = |uid: u32| database.users().find(|(_, id, ..)| *id == uid);
     let found = match (security.run_as_user, name.parse::<u32>()) {
-        (Some(uid), _) => by_id(uid).or(Some(("", uid, 0))),
-        (None, Ok(uid)) => by_id(uid).or(Some(("", uid, 0))),
-        (None, Err(_)) if name.is_empty() => by_id(0).or(Some(("root", 0, 0))),
-        (None, Err(_)) => database.users().find(|(user, _, _)| *user == name),
+        (Some(uid), _) => by_id(uid).or(Some(("", uid, 0, "/"))),
+        (None, Ok(uid)) => by_id(uid).or(Some(("", uid, 0, "/"))),
+        (None, Err(_)) if name.is_empty() => by_id(0).or(Some(("root", 0, 0, "/root"))),
+        (None, Err(_)) => database.users().find(|(user, ..)| *user == name),
     };
-    let (name, uid, mut gid) = found.ok_or_else(|| create(format!("unable to find user {name}: no matching entries in passwd file")))?;
+    let (name, uid, mut gid, home) =
+        found.ok_or_else(|| create(format!("unable to find user {name}: no matching entries in passwd file")))?;
     if let Some(group) = security.run_as_group {
         gid = group;
     } else if let (Some(group), None) = (group, security.run_as_user) {
@@ -95,7 +100,7 @@ pub(crate) fn resolve(security: &Security, database: &Database, owner: &str) -> 
     groups.extend(&security.supplemental_groups);
     let mut seen = std::collections::HashSet::new();
     groups.retain(|gid| seen.insert(*gid));
-    Ok(User { uid, gid, groups })
+    Ok(User { uid, gid, groups, home: home.to_owned() })
 }
 
 #[cfg(test)]
@@ -109,10 +114,11 @@ mod tests {
             group: "root:x:0:\nweb:x:102:\nlog:x:7:web,other\n".to_owned(),
         };
         let check = |security: Security, expect: Result<(u32, u32, &[u32]), &str>| {
-            let got = resolve(&security, &database, "pod: \"p_ns(u)\", container: c").map_err(|e| e.to_string());
-            let expect = expect
-                .map(|(uid, gid, groups)| User { uid, gid, groups: groups.to_vec() })
-                .map_err(|e| format!("{e} (pod: \"p_ns(u)\", container: c)"));
+            let got = resolve(&security, &database, "pod: \"p_ns(u)\", container: c")
+                .map(|user| (user.uid, user.gid, user.groups))
+                .map_err(|e| e.to_string());
+            let expect =
+                expect.map(|(uid, gid, groups)| (uid, gid, groups.to_vec())).map_err(|e| format!("{e} (pod: \"p_ns(u)\", container: c)"));
             match (&got, &expect) {
                 (Err(got), Err(expect)) if got == expect || expect.starts_with(got.as_str()) => {}
                 _ => assert_eq!(got, expect),

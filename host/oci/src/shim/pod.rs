@@ -336,8 +336,9 @@ impl Runtime for Holder {
         let mut inner = self.inner();
         if let Some(mut entered) = inner.entered.take() {
             entered.end();
-            cgroup::leave();
         }
+        // Also when entering the sandbox got only halfway.
+        cgroup::leave();
         inner.record.free_pod(&self.directory).map_err(error::runtime("remove the pod"))?;
         inner.runs.clear();
         // After the reply is on its way.

@@ -120,7 +120,7 @@ impl Node {
     }
 
     /// Removes the pod and checks that nothing of it is left.
-    pub async fn end(self) {
+    pub async fn end(&self) {
         self.runtime.remove_pod(&self.sandbox.pod).await.unwrap();
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
         let own = self.path().to_str().unwrap();
@@ -131,6 +131,26 @@ impl Node {
             assert!(!Path::new(root).join(&self.sandbox.cgroup_parent).exists(), "{root}");
         }
         assert_eq!(self.runtime.list().await.unwrap(), []);
+    }
+}
+
+impl Drop for Node {
+    /// A test that failed leaves nothing either.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let parent = Path::new("/sys/fs/cgroup/memory").join(&self.sandbox.cgroup_parent);
+        let groups = std::fs::read_dir(&parent).into_iter().flatten().flatten().map(|entry| entry.path());
+        for procs in groups.filter_map(|group| std::fs::read_to_string(group.join("cgroup.procs")).ok()) {
+            for pid in procs.lines().filter_map(|line| line.parse().ok()).filter_map(rustix::process::Pid::from_raw) {
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
+            }
+        }
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        for target in mounts.lines().filter_map(|line| line.split(' ').nth(4)).filter(|target| Path::new(target).starts_with(self.path())) {
+            rustix::mount::unmount(target, rustix::mount::UnmountFlags::DETACH).ok();
+        }
     }
 }
 

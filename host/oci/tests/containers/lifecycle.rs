@@ -135,6 +135,31 @@ async fn a_terminal_is_logged() {
     let mut container = node.shell("c", "");
     container.tty = true;
     container.stdin = true;
-    assert_eq!(node.output(container, "tty; echo $TERM; echo err >&2").await, "/dev/pts/0\r\nxterm\r\nerr\r");
+    assert_eq!(node.output(container, "tty; echo $TERM; echo err >&2").await, "/dev/pts/0\nxterm\nerr");
     node.end().await;
+}
+
+/// Prints what a start takes: `cargo test -p oci -- --ignored --nocapture figures`.
+#[tokio::test]
+#[ignore = "measures, proves nothing"]
+async fn figures() {
+    let Some(node) = Node::new() else { return };
+    let mut first = None;
+    let mut times = Vec::new();
+    for index in 0..20 {
+        let container = node.container(&format!("c{index}"), &["/bin/sleep", "1000"]);
+        let begin = std::time::Instant::now();
+        node.start(&container).await;
+        let took = begin.elapsed();
+        if first.is_none() {
+            first = Some(took);
+        } else {
+            times.push(took);
+        }
+    }
+    times.sort();
+    println!("with a new shim {first:?}; in a running one p50 {:?}, max {:?}", times[times.len() / 2], times[times.len() - 1]);
+    let begin = std::time::Instant::now();
+    node.end().await;
+    println!("end of 20 containers {:?}", begin.elapsed());
 }

@@ -13,6 +13,14 @@ async fn containers_outlive_the_agent() {
     let Some(mut node) = Node::new() else { return };
     let running = node.start(&node.shell("running", "while :; do sleep 1; done")).await;
     let exited = node.run(&node.shell("exited", "exit 7")).await;
+    // libcontainer forks, which only a process of one thread may; and there is one such process per pod.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", shim_of(running.pid))).unwrap();
+    let field = |name: &str| -> u64 {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    assert_eq!(field("Threads:"), 1);
+    assert!(field("RssAnon:") < 4096, "{status}");
     node.runtime = manager(node.path());
     let mut events = node.runtime.events().await.unwrap();
     let mut states = node.runtime.list().await.unwrap();

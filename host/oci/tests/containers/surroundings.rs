@@ -12,9 +12,15 @@ async fn containers_of_a_pod_share_its_namespaces() {
     node.sandbox.netns = Some(netns.clone());
     node.sandbox.sysctls =
         vec![("net.ipv4.ip_unprivileged_port_start".to_owned(), "77".to_owned()), ("kernel.shmmax".to_owned(), "12345".to_owned())];
-    let namespaces = "for n in net ipc uts pid mnt; do busybox readlink /proc/self/ns/$n; done";
-    let a = node.output(node.shell("a", ""), namespaces).await;
-    let b = node.output(node.shell("b", ""), namespaces).await;
+    let mut seen = Vec::new();
+    // Both run at the same time: a namespace's number is used again after its end.
+    for name in ["a", "b"] {
+        node.start(&node.shell(name, "while :; do sleep 1; done")).await;
+        let script = "for n in net ipc uts pid mnt; do busybox readlink /proc/self/ns/$n; done";
+        let command = ["/bin/sh", "-c", script].map(str::to_owned);
+        seen.push(node.runtime.exec(&node.id(name), &command, 5).await.unwrap().output);
+    }
+    let (a, b) = (&seen[0], &seen[1]);
     let host: Vec<String> = ["net", "ipc", "uts", "pid", "mnt"]
         .iter()
         .map(|n| std::fs::read_link(format!("/proc/self/ns/{n}")).unwrap().display().to_string())
@@ -45,6 +51,31 @@ async fn a_process_namespace_can_be_shared() {
 }
 
 #[tokio::test]
+async fn the_hosts_namespaces_can_be_used() {
+    let Some(mut node) = Node::new() else { return };
+    node.sandbox.host_pid = true;
+    node.sandbox.host_ipc = true;
+    let script = "for n in net ipc uts pid; do busybox readlink /proc/self/ns/$n; done";
+    let host: Vec<String> = ["net", "ipc", "uts", "pid"]
+        .iter()
+        .map(|n| std::fs::read_link(format!("/proc/self/ns/{n}")).unwrap().display().to_string())
+        .collect();
+    assert_eq!(node.output(node.shell("c", ""), script).await, host.join("\n"));
+    // Without a process namespace of its own, what a container leaves behind is ended all the same.
+    node.output(node.shell("d", ""), "sleep 7778 & echo up").await;
+    node.end().await;
+}
+
+#[tokio::test]
+async fn a_parameter_of_the_host_is_not_set() {
+    let Some(mut node) = Node::new() else { return };
+    node.sandbox.sysctls = vec![("kernel.panic".to_owned(), "1".to_owned())];
+    let error = node.runtime.start(&node.sandbox, &node.shell("c", "true")).await.unwrap_err();
+    assert_eq!(error.to_string(), "sysctl \"kernel.panic\" is not allowed: it is not the pod's own");
+    node.end().await;
+}
+
+#[tokio::test]
 async fn volumes_and_layers() {
     let Some(node) = Node::new() else { return };
     let volume = node.path().join("volume");
@@ -63,7 +94,13 @@ async fn volumes_and_layers() {
     };
     container.mounts =
         vec![mount(&volume, "/data/ro", true), mount(&volume, "/data/rw", false), mount(&volume.join("file"), "/etc/one", true)];
-    let script = "cat /etc/group /data/ro/file /etc/one; touch /data/ro/x 2>&1; echo new > /data/rw/x; echo gone > /etc/group";
+    container.mounts.push(Mount {
+        target: "/scratch".into(),
+        fs_type: "tmpfs".to_owned(),
+        options: vec!["size=64k".to_owned()],
+        ..Default::default()
+    });
+    let script = "grep ' /scratch tmpfs' /proc/mounts > /scratch/x || echo no tmpfs; cat /etc/group /data/ro/file /etc/one; touch /data/ro/x 2>&1; echo new > /data/rw/x; echo gone > /etc/group";
     let expect = "from above\ncontent\ncontent\ntouch: /data/ro/x: Read-only file system";
     assert_eq!(node.output(container, script).await, expect);
     assert_eq!(std::fs::read_to_string(volume.join("x")).unwrap(), "new\n");

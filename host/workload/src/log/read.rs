@@ -227,3 +227,91 @@ fn seek_to_tail(file: &mut File, lines: u64) -> io::Result<()> {
     }
     file.seek(SeekFrom::Start(0)).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{LogWriter, Rotation};
+    use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    fn second(n: u64) -> String {
+        timestamp(UNIX_EPOCH + Duration::from_secs(n))
+    }
+
+    async fn all(path: &Path, options: ReadOptions) -> String {
+        let mut stream = read(path, options, Box::pin(std::future::pending())).await.unwrap();
+        let mut text = Vec::new();
+        while let Some(bytes) = stream.next().await {
+            text.extend_from_slice(&bytes.unwrap());
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn options() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("0.log");
+        let log: String =
+            [(1, "stdout F", "one"), (2, "stderr F", "two"), (3, "stdout P", "thr"), (3, "stdout F", "ee"), (4, "stdout F", "four")]
+                .iter()
+                .map(|(at, head, text)| format!("{} {head} {text}\n", second(*at)))
+                .collect();
+        std::fs::write(&path, log).unwrap();
+        let check = async |options: ReadOptions, expect: &str| {
+            assert_eq!(all(&path, options.clone()).await, expect, "{options:?}");
+        };
+        let plain = ReadOptions::default;
+        check(plain(), "one\ntwo\nthree\nfour\n").await;
+        check(ReadOptions { tail_lines: Some(0), ..plain() }, "").await;
+        check(ReadOptions { tail_lines: Some(2), ..plain() }, "ee\nfour\n").await;
+        check(ReadOptions { tail_lines: Some(5), ..plain() }, "one\ntwo\nthree\nfour\n").await;
+        check(ReadOptions { tail_lines: Some(500), ..plain() }, "one\ntwo\nthree\nfour\n").await;
+        check(ReadOptions { since: Some(UNIX_EPOCH + Duration::from_secs(3)), ..plain() }, "three\nfour\n").await;
+        check(ReadOptions { since: Some(UNIX_EPOCH + Duration::from_millis(3001)), ..plain() }, "four\n").await;
+        check(ReadOptions { limit_bytes: Some(6), ..plain() }, "one\ntw").await;
+        check(ReadOptions { limit_bytes: Some(0), ..plain() }, "").await;
+        check(ReadOptions { stream: Some(Stream::Stderr), ..plain() }, "two\n").await;
+        check(ReadOptions { timestamps: true, tail_lines: Some(1), ..plain() }, &format!("{} four\n", second(4))).await;
+        let missing = read(&directory.path().join("1.log"), plain(), Box::pin(std::future::pending())).await;
+        assert_eq!(missing.err().map(|e| e.kind()), Some(io::ErrorKind::NotFound));
+    }
+
+    #[tokio::test]
+    async fn the_tail_of_a_large_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("0.log");
+        let log: String = (0..20_000).map(|n| format!("{} stdout F line {n}\n", second(1))).collect();
+        assert!(log.len() > 10 * CHUNK);
+        std::fs::write(&path, log).unwrap();
+        for lines in [1, 999, 1500, 19_999, 20_000, 20_001] {
+            let text = all(&path, ReadOptions { tail_lines: Some(lines), ..Default::default() }).await;
+            assert_eq!(text.lines().count() as u64, lines.min(20_000));
+            assert!(text.ends_with("line 19999\n"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_is_followed_over_rotations_to_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("0.log");
+        let log = LogWriter::open(&path, Rotation { max_bytes: 200, max_files: 2 }).unwrap();
+        let mut stream = log.stream(Stream::Stdout);
+        stream.write(b"line 0\n").unwrap();
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let ended = Box::pin(async { drop(ended.await) });
+        let mut follow = read(&path, ReadOptions { follow: true, ..Default::default() }, ended).await.unwrap();
+        for index in 0..30 {
+            let got = follow.next().await.unwrap().unwrap();
+            assert_eq!(got, format!("line {index}\n"));
+            stream.write(format!("line {}\n", index + 1).as_bytes()).unwrap();
+        }
+        // What is written before the end is still read after it.
+        stream.write(b"last\n").unwrap();
+        end.send(()).unwrap();
+        let mut rest = Vec::new();
+        while let Some(bytes) = follow.next().await {
+            rest.extend_from_slice(&bytes.unwrap());
+        }
+        assert_eq!(String::from_utf8(rest).unwrap(), "line 30\nlast\n");
+    }
+}

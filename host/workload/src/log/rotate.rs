@@ -1,4 +1,5 @@
-//! Rotation by size: `0.log` becomes `0.log.20060102-150405`, as the kubelet names it; the oldest are deleted.
+//! Rotation by size: `0.log` becomes `0.log.20060102-150405.000000000`, the kubelet's name with nanoseconds (a busy log turns
+//! over several times a second); the oldest are deleted.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -24,17 +25,11 @@ impl Default for Rotation {
 impl Rotation {
     /// Moves `path` out of the way.
     pub(super) fn rotate(self, path: &Path) -> io::Result<()> {
-        let now: String = super::timestamp(SystemTime::now()).chars().filter(char::is_ascii_digit).collect();
-        let (date, time) = now.split_at(8.min(now.len()));
-        let stamp = format!("{date}-{}", time.get(..6).unwrap_or(time));
-        // Several rotations within a second get a suffix that sorts after the plain name.
-        let mut to = with_suffix(path, &stamp);
-        let mut n = 0;
-        while to.exists() {
-            n += 1;
-            to = with_suffix(path, &format!("{stamp}.{n:03}"));
-        }
-        fs::rename(path, to)?;
+        // 2006-01-02T15:04:05.123456789Z
+        let digits: String = super::timestamp(SystemTime::now()).chars().filter(char::is_ascii_digit).collect();
+        let (date, time) = digits.split_at(8.min(digits.len()));
+        let (second, nanos) = time.split_at(6.min(time.len()));
+        fs::rename(path, with_suffix(path, &format!("{date}-{second}.{nanos}")))?;
         let mut old = rotated(path)?;
         let keep = self.max_files.saturating_sub(1);
         while old.len() > keep {

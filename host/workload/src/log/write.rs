@@ -165,3 +165,76 @@ pub async fn pump(mut reader: impl AsyncRead + Unpin, mut log: LineWriter) -> io
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of a log without their times, which are checked for their length.
+    fn lines(path: &Path) -> Vec<String> {
+        let text = std::fs::read_to_string(path).unwrap();
+        text.lines()
+            .map(|line| {
+                let (time, rest) = line.split_once(' ').unwrap();
+                assert_eq!(time.len(), super::super::TIMESTAMP);
+                rest.to_owned()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn bytes_become_lines() {
+        let long = "x".repeat(LONGEST_LINE);
+        let full = |text: &str| format!("stdout F {text}");
+        let part = |text: &str| format!("stdout P {text}");
+        let check = |writes: &[&str], expect: &[String]| {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("pod/0.log");
+            let log = LogWriter::open(&path, Rotation::default()).unwrap();
+            let mut stream = log.stream(Stream::Stdout);
+            for bytes in writes {
+                stream.write(bytes.as_bytes()).unwrap();
+            }
+            drop(stream);
+            assert_eq!(lines(&path), expect, "{writes:?}");
+        };
+        check(&[], &[]);
+        check(&["a\nb\n"], &[full("a"), full("b")]);
+        check(&["a", "b", "\n", "\n"], &[full("ab"), full("")]);
+        check(&["a\nb"], &[full("a"), part("b")]);
+        check(&[&long, "\n"], &[part(&long), full("")]);
+        check(&[&format!("{long}\n")], &[full(&long)]);
+        check(&[&format!("{long}y\n")], &[part(&long), full("y")]);
+        check(&[&format!("{long}{long}"), "z\n"], &[part(&long), part(&long), full("z")]);
+    }
+
+    #[test]
+    fn streams_do_not_mix_within_a_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("0.log");
+        let log = LogWriter::open(&path, Rotation::default()).unwrap();
+        let (mut out, mut err) = (log.stream(Stream::Stdout), log.stream(Stream::Stderr));
+        out.write(b"o1 ").unwrap();
+        err.write(b"e1\n").unwrap();
+        out.write(b"o2\n").unwrap();
+        assert_eq!(lines(&path), ["stderr F e1", "stdout F o1 o2"]);
+    }
+
+    #[test]
+    fn a_log_is_rotated() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("0.log");
+        let log = LogWriter::open(&path, Rotation { max_bytes: 100, max_files: 3 }).unwrap();
+        let mut stream = log.stream(Stream::Stdout);
+        for index in 0..20 {
+            stream.write(format!("line {index}\n").as_bytes()).unwrap();
+        }
+        let mut names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().path()).collect();
+        names.sort();
+        assert_eq!(names.len(), 3, "{names:?}");
+        let text: Vec<String> = names[1..].iter().chain([&names[0]]).flat_map(|path| lines(path)).collect();
+        assert_eq!(text.last().unwrap(), "stdout F line 19");
+        let numbers: Vec<u32> = text.iter().map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+        assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+    }
+}
