@@ -25,6 +25,8 @@ pub struct Agent {
     pub network: Arc<dyn PodNetwork>,
     pub images: Arc<image::Store>,
     pub recorder: Recorder,
+    /// Held, because its caches and events end with it.
+    _client: Client,
     pub pods: Api,
     pub pod_cache: Arc<Cache>,
     pub services: Arc<Cache>,
@@ -49,6 +51,7 @@ impl Agent {
             network,
             images,
             recorder: client.recorder("kubelet", &config.node_name),
+            _client: client.clone(),
             pods: client.api(&gvr::pods()),
             pod_cache: client.cache(&gvr::pods()),
             services: client.cache(&gvr::services()),

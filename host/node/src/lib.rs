@@ -31,6 +31,8 @@ mod resources;
 mod run;
 mod security;
 mod serve;
+#[cfg(test)]
+mod testing;
 mod volumes;
 
 pub use config::{Config, Registries, Taint};

@@ -18,6 +18,8 @@ pub mod status;
 mod status_tests;
 mod stop;
 mod worker;
+#[cfg(test)]
+mod worker_tests;
 
 pub use worker::{Known, Worker};
 

@@ -54,11 +54,16 @@ pub async fn stop(job: Job) -> Outcome {
     let Some(runtime) = job.agent.runtimes.get(job.run.runtime) else {
         return Outcome::Failed(format!("the {} runtime is gone", job.run.runtime));
     };
-    match runtime.stop(id, grace.as_secs()).await {
+    match runtime.stop(id, whole_seconds(grace)).await {
         Ok(state) => Outcome::Ended(Run { state, ..job.run.clone() }),
         Err(workload::Error::NotFound { .. }) => Outcome::Ended(Run { state: lost(&job.run.state), ..job.run.clone() }),
         Err(error) => Outcome::Failed(error.to_string()),
     }
+}
+
+/// Rounded up: what is left of a second is a second.
+fn whole_seconds(grace: Duration) -> u64 {
+    grace.as_secs() + u64::from(grace.subsec_nanos() > 0)
 }
 
 /// What is told of a container that nobody knows any more.
