@@ -3,7 +3,7 @@
 use crate::event::Events;
 use crate::node::NodeRow;
 use crate::pod::PodInfo;
-use interfaces::schedule::{NodeTable, NodeView};
+use interfaces::schedule::NodeTable;
 use object::Object;
 use std::collections::HashMap;
 use std::sync::Arc;

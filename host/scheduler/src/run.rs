@@ -265,6 +265,7 @@ impl Scheduler {
                 let Some(name) = self.cluster.rows().get(node as usize).map(|row| row.name.clone()) else { return };
                 self.withdraw(&pod.uid);
                 self.cluster.assume(pod.clone(), node);
+                tracing::debug!(pod = pod.name, node = name, "chosen");
                 return self.bind(pod, name);
             }
             Err(Failure::NoNodes) => {
@@ -321,6 +322,7 @@ impl Scheduler {
             // The semaphore is never closed.
             let _permit = permits.acquire_owned().await;
             let error = writer.bind(&pod, &node).await.err();
+            tracing::debug!(pod = pod.name, node, failed = error.is_some(), "bound");
             // The loop may have ended.
             let _ = done.send(Bound { uid: pod.uid.clone(), error });
         });
