@@ -223,7 +223,8 @@ mod tests {
 
     fn names(cluster: &mut Cluster) -> Vec<(String, i64, u32)> {
         cluster.refresh_table();
-        let told = |v: &Arc<NodeView>| (v.name.clone(), v.requested.get("cpu").copied().unwrap_or_default(), v.pod_count);
+        let told =
+            |v: &Arc<interfaces::schedule::NodeView>| (v.name.clone(), v.requested.get("cpu").copied().unwrap_or_default(), v.pod_count);
         cluster.table().nodes.iter().map(told).collect()
     }
 
