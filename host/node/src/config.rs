@@ -27,18 +27,12 @@ pub struct Config {
     pub cluster_domain: String,
     /// The node's own resolver.
     pub resolv_conf: PathBuf,
-    pub registries: Registries,
+    /// Registries (`host` or `host:port`) spoken to by plain HTTP. Those on loopback need not be listed.
+    pub insecure_registries: Vec<String>,
+    /// Further certificate authorities for registries, PEM.
+    pub registry_roots: Vec<Vec<u8>>,
     /// Pods may mount and make namespaces. Without it, only wasm pods without memory volumes run.
     pub privileged: bool,
-}
-
-/// How registries are reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Registries {
-    /// `host` or `host:port`, spoken to by plain HTTP. Those on loopback need not be listed.
-    pub insecure: Vec<String>,
-    /// Further certificate authorities, PEM.
-    pub roots: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +59,8 @@ impl Config {
             max_pods: 110,
             cluster_domain: "cluster.local".to_owned(),
             resolv_conf: PathBuf::from("/etc/resolv.conf"),
-            registries: Registries::default(),
+            insecure_registries: Vec::new(),
+            registry_roots: Vec::new(),
             privileged: nix::unistd::geteuid().is_root(),
         }
     }

@@ -35,5 +35,5 @@ mod serve;
 mod testing;
 mod volumes;
 
-pub use config::{Config, Registries, Taint};
+pub use config::{Config, Taint};
 pub use run::{Error, run};

@@ -125,9 +125,12 @@ pub enum Fate {
     Refused,
 }
 
+/// The fate of a container's run by its name and attempt.
+type Decide = dyn Fn(&str, u32) -> Fate + Send + Sync;
+
 /// Notes `start NAME/ATTEMPT`, `stop NAME/ATTEMPT GRACE`, `remove_pod`.
 pub struct FakeRuntime {
-    pub fate: Box<dyn Fn(&str, u32) -> Fate + Send + Sync>,
+    pub fate: Box<Decide>,
     pub calls: Mutex<Vec<String>>,
     pub containers: Mutex<BTreeMap<String, Container>>,
 }

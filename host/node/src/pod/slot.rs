@@ -119,7 +119,7 @@ impl Slot {
         };
         let run = match known {
             Some(known) if rank(known.state.phase) > rank(run.state.phase) => return false,
-            Some(known) if known.state == run.state && !run.image_id.is_empty() == !known.image_id.is_empty() => return false,
+            Some(known) if known.state == run.state && run.image_id.is_empty() == known.image_id.is_empty() => return false,
             Some(known) => {
                 let mut run = run;
                 if run.image_id.is_empty() {

@@ -157,10 +157,14 @@ async fn ensure_image(job: &Job, spec: &PodSpec, container: &Container, about: &
 
 async fn pull(job: &Job, spec: &PodSpec, name: &str, reference: &image::Reference, about: &ObjectRef) -> Result<Image, String> {
     job.agent.recorder.event(about, Type::Normal, "Pulling", &format!("Pulling image \"{name}\""));
-    let registries = &job.agent.config.registries;
+    let config = &job.agent.config;
     let platform = if job.prepared.wasm { Platform::Wasm } else { Platform::Native };
-    let mut options =
-        PullOptions { insecure: registries.insecure.clone(), roots: registries.roots.clone(), platform, ..PullOptions::default() };
+    let mut options = PullOptions {
+        insecure: config.insecure_registries.clone(),
+        roots: config.registry_roots.clone(),
+        platform,
+        ..PullOptions::default()
+    };
     for secret_ref in spec.image_pull_secrets.iter().flatten() {
         match job.agent.sources.secret(job.object.namespace(), &secret_ref.name).await {
             Ok(Some(secret)) => options.auth.extend(images::credentials(&secret)),

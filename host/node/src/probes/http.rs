@@ -161,7 +161,7 @@ mod tests {
             request.starts_with("GET /ok HTTP/1.1\r\n") && request.contains("user-agent: kube-probe/1.37") && request.contains("x-a: 1"),
             "{request}"
         );
-        assert_eq!(result.as_ref().map(|()| ()).map_err(String::as_str), expect);
+        assert_eq!(result.as_ref().copied().map_err(String::as_str), expect);
     }
 
     #[tokio::test]

@@ -72,7 +72,8 @@ mod tests {
         let object = Object::from_value(json!({"data": {"a": "1", "b": "2"}, "binaryData": {"c": "AAE="}})).unwrap();
         let data = config_map_data(&object);
         let item = |key: &str, path: &str, mode| KeyToPath { key: key.into(), path: path.into(), mode, ..KeyToPath::default() };
-        let check = |items: &[KeyToPath], optional, expect: Result<&[(&str, &[u8], u32)], &str>| {
+        type Files<'a> = &'a [(&'a str, &'a [u8], u32)];
+        let check = |items: &[KeyToPath], optional, expect: Result<Files<'_>, &str>| {
             let got = files(&data, items, 0o640, optional, "config");
             let got = got.as_ref().map(|p| p.iter().map(|(k, f)| (k.as_str(), f.data.as_slice(), f.mode)).collect::<Vec<_>>());
             assert_eq!(got.as_deref().map_err(|e| e.as_str()), expect);
