@@ -131,7 +131,7 @@ fn kill_below(directory: &Path) {
     let Ok(procs) = fs::read_to_string(directory.join("cgroup.procs")) else { return };
     for pid in procs.lines().filter_map(|line| line.parse().ok()).filter_map(rustix::process::Pid::from_raw) {
         // Already gone is what is wanted.
-        drop(rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
 }
 

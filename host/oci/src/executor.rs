@@ -33,7 +33,7 @@ pub(crate) struct Exec {
 impl Exec {
     fn fail(&self, message: &str) {
         // Nobody to tell when the shim is gone.
-        drop(rustix::io::write(&self.status, message.as_bytes()));
+        let _ = rustix::io::write(&self.status, message.as_bytes());
     }
 
     fn enter(&self, spec: &Spec) -> Result<(), String> {
@@ -107,7 +107,7 @@ fn look_up(name: &str, env: &[String]) -> Result<PathBuf, String> {
 fn restore_signals() {
     for signal in [Signal::SIGPIPE, Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         // SAFETY: the default disposition runs no code of ours.
-        drop(unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) });
+        let _ = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) };
     }
 }
 

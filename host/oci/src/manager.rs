@@ -44,6 +44,7 @@ struct Pod {
 
 impl Manager {
     /// Touches nothing yet: pods of an earlier agent are looked for with the first call, which needs a tokio runtime.
+    #[allow(clippy::new_ret_no_self, reason = "callers only know the interface")]
     pub fn new(config: Config) -> Arc<dyn Runtime> {
         Arc::new(Self { config, unavailable: missing(), events: Arc::default(), adopted: OnceCell::new(), pods: Mutex::default() })
     }

@@ -216,7 +216,7 @@ impl Runtime for Remote {
     }
 
     async fn start(&self, sandbox: &Sandbox, container: &Container) -> Result<ContainerState, Error> {
-        match self.call(Request::Start { sandbox: sandbox.clone(), container: container.clone() }).await? {
+        match self.call(Request::Start { sandbox: Box::new(sandbox.clone()), container: Box::new(container.clone()) }).await? {
             Reply::State(state) => Ok(state),
             _ => Err(unexpected("start")),
         }

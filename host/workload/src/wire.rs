@@ -41,7 +41,7 @@ pub enum ToClient {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Request {
-    Start { sandbox: Sandbox, container: Container },
+    Start { sandbox: Box<Sandbox>, container: Box<Container> },
     Stop { id: ContainerId, grace_seconds: u64 },
     Remove { id: ContainerId },
     RemovePod { pod: PodRef },

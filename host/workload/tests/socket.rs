@@ -1,5 +1,7 @@
 //! Both ends of the socket, around a runtime that only remembers.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by unwrap")]
+
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;

@@ -104,7 +104,8 @@ pub(super) fn profile(capabilities: &[String]) -> Result<Profile, BackendError> 
     let known: Vec<&str> = syscalls::all().map(|(name, _)| name).filter(|name| admin || *name != "clone3").collect();
     let mut rules = vec![rule(&known, &SeccompAction::Allow, Vec::new())];
     for (capability, names) in REFUSED {
-        if !has(capability) && !(admin && IMPLIED_BY_ADMIN.contains(capability)) {
+        let implied = admin && IMPLIED_BY_ADMIN.contains(capability);
+        if !has(capability) && !implied {
             rules.push(rule(names, &refused, Vec::new()));
         }
     }

@@ -98,7 +98,7 @@ impl Pod {
         let mut inner = self.inner();
         if let Some(waiting) = inner.commands.remove(&pid) {
             // Whoever waited may have given up.
-            drop(waiting.send(ended));
+            let _ = waiting.send(ended);
             return;
         }
         let Some((id, run)) = inner.runs.iter_mut().find(|(_, run)| {
@@ -302,7 +302,7 @@ impl Runtime for Holder {
         }
         let exited = |state: &ContainerState| state.phase == Phase::Exited;
         // The process is this one's child and not yet reaped, so that the number is still its own.
-        let kill = |signal: i32| drop(nix::sys::signal::kill(nix::unistd::Pid::from_raw(running.pid), nix_signal(signal)));
+        let kill = |signal: i32| send_signal(running.pid, signal);
         if grace_seconds > 0 {
             kill(signal);
             if let Ok(state) = tokio::time::timeout(Duration::from_secs(grace_seconds), wait(state.clone(), exited)).await {
@@ -371,6 +371,15 @@ impl Runtime for Holder {
     }
 }
 
-fn nix_signal(signal: i32) -> Option<nix::sys::signal::Signal> {
-    nix::sys::signal::Signal::try_from(signal).ok()
+/// Sends any of the kernel's signals, also a real-time one, which images use to stop systemd. One that is not known, or to a
+/// process that is gone, is not sent.
+#[allow(unsafe_code)]
+fn send_signal(pid: i32, signal: i32) {
+    if let Some(pid) = rustix::process::Pid::from_raw(pid)
+        && (1..=64).contains(&signal)
+    {
+        // SAFETY: the kernel knows 64 signals; the receiver is another process, so that no handler of this one's C library runs.
+        let signal = unsafe { rustix::process::Signal::from_raw_unchecked(signal) };
+        let _ = rustix::process::kill_process(pid, signal);
+    }
 }

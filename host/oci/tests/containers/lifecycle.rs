@@ -16,7 +16,7 @@ async fn a_container_runs_and_ends() {
     assert!(log.contains(" stdout F out\n") && log.contains(" stderr F err\n"), "{log}");
     // Starting it again is not another run.
     assert_eq!(node.start(&container).await, state);
-    assert_eq!(node.runtime.list().await.unwrap(), [state.clone()]);
+    assert_eq!(node.runtime.list().await.unwrap(), std::slice::from_ref(&state));
     node.runtime.remove(&state.id).await.unwrap();
     node.runtime.remove(&state.id).await.unwrap();
     assert_eq!(node.runtime.list().await.unwrap(), []);

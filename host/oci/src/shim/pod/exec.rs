@@ -62,7 +62,7 @@ impl Pod {
             Ok((Ok(ended), bytes)) => Ok(ExecOutcome { exit_code: ended.code, output: String::from_utf8_lossy(&bytes).into_owned() }),
             Ok((Err(_), _)) => Err(Error::Runtime { operation: "exec".to_owned(), cause: "the command's end was not seen".to_owned() }),
             Err(_) => {
-                drop(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL));
+                super::send_signal(pid, 9);
                 Err(Error::Runtime {
                     operation: "exec".to_owned(),
                     cause: format!("command \"{}\" timed out after {timeout_seconds}s", command.join(" ")),
