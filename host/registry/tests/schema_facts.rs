@@ -162,7 +162,8 @@ fn compare_field(graph: &Graph, official: &Value, ours: &Field, tell: &mut dyn F
         tell(format!("official {told}, ours {seen}"));
     }
     // Zero values ("" 0 false {}) are what Go makes of an absent field that has no `omitempty`; absent and zero merge alike.
-    let zero = |v: &&Value| **v != Value::from("") && **v != Value::from(0) && **v != Value::from(false) && **v != serde_json::json!({});
+    let zeros = [Value::from(""), Value::from(0), Value::from(false), serde_json::json!({})];
+    let zero = |v: &&Value| !zeros.contains(v);
     let told = official.get("default").filter(zero);
     if told != ours.default.as_ref().filter(zero) {
         tell(format!("default: official {told:?}, ours {:?}", ours.default));

@@ -77,8 +77,19 @@ fn selector(service: &Object) -> LabelSelector {
 }
 
 /// All that a backend shows of a pod.
-fn seen(p: &Object) -> (Option<&Map<String, Value>>, Option<&Value>, &str, bool, bool, bool) {
-    (p.labels(), p.at(&["status", "podIPs"]), p.str_at(&["status", "podIP"]), pod::is_ready(p), p.is_deleting(), pod::is_terminal(p))
+#[derive(PartialEq)]
+struct Seen<'p> {
+    labels: Option<&'p Map<String, Value>>,
+    addresses: [Option<&'p Value>; 2],
+    ready_deleting_terminal: [bool; 3],
+}
+
+fn seen(p: &Object) -> Seen<'_> {
+    Seen {
+        labels: p.labels(),
+        addresses: [p.at(&["status", "podIPs"]), p.at(&["status", "podIP"])],
+        ready_deleting_terminal: [pod::is_ready(p), p.is_deleting(), pod::is_terminal(p)],
+    }
 }
 
 fn backend(service: &Object, p: &Object) -> Option<Backend> {
