@@ -1,3 +1,39 @@
+//! `cargo xtask test`: set-up, guests, images, the server binary, then every test of the workspace.
+
+use crate::{guests, images, paths, run, setup};
 use anyhow::Result;
-#[derive(clap::Args)] pub struct Args {}
-pub fn test(_:&Args)->Result<()>{Ok(())}
+use std::process::Command;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only the integration tests whose name contains this
+    #[arg(long)]
+    it: Option<String>,
+}
+
+pub fn test(args: &Args) -> Result<()> {
+    setup::all()?;
+    guests::build()?;
+    images::build()?;
+    run::say("building the server");
+    run::cargo(["build", "--package", "cli"])?;
+    match &args.it {
+        Some(filter) => {
+            run::say(format!("integration tests: {filter}"));
+            run::run(cargo().args(["test", "--package", "tests", "--test", "it", "--", filter]))
+        }
+        None => {
+            run::say("all tests");
+            run::run(cargo().args(["test", "--no-fail-fast"]))
+        }
+    }
+}
+
+/// Cargo with what the tests look for in the environment.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(paths::root());
+    command.env("CORACLE_BIN", paths::target().join("debug/coracle")).env("CORACLE_TOOLS", paths::tools());
+    command.env("CORACLE_GUESTS", paths::guests()).env("CORACLE_IMAGES", paths::images());
+    command
+}

@@ -1,0 +1,5 @@
+//! What the binary can be.
+
+pub mod image;
+pub mod server;
+pub mod wasm_host;

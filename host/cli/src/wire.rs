@@ -1,0 +1,283 @@
+//! The only place that knows both sides of an interface: makes every part, joins them, and ends them in order.
+
+use crate::config::{Part, ServerArgs, VERSION};
+use anyhow::{Context, Result, anyhow, bail};
+use apiserver::ApiServer;
+use apiserver::pki::{self, Pki};
+use client::{Client, Router, UserInfo};
+use interfaces::authorize::MASTERS;
+use interfaces::network::PodNetwork;
+use interfaces::workload::Runtime;
+use net::Network;
+use registry::Registry;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use store::Store;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long parts may take to end before they are dropped: within the 10 s that service managers wait at least.
+const DRAIN: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Runs everything until `shutdown`, then ends the parts before the API server and the API server before the store.
+pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
+    let data = args.data_dir();
+    let node = args.node_name()?;
+    let cluster_dns = args.cluster_dns()?;
+    make_dir(&data)?;
+    let store = store::redb::RedbStore::open(data.join("state.redb"), store::redb::Config::default())?;
+    let pki = Pki::open(&data.join("tls")).context("certificates")?;
+    let listener = listen(SocketAddr::new(args.bind_address, args.https_listen_port), "--https-listen-port")?;
+    let port = listener.local_addr()?.port();
+
+    let network = Arc::new(Network::open(network_config(&args, &data)?).await.context("cannot set up the node's network")?);
+    if let Some(limitation) = network.limitation() {
+        tracing::warn!(limitation, "network is limited");
+    }
+    let advertise = args.advertise_address.unwrap_or_else(|| network.node_address());
+    let first_service = args.service_cidr.nth(1).map(|a| a.to_string()).unwrap_or_default();
+    let mut names = vec![node.clone(), advertise.to_string(), first_service, format!("kubernetes.default.svc.{}", args.cluster_domain)];
+    names.extend(args.tls_san.iter().cloned());
+    if !args.bind_address.is_unspecified() {
+        names.push(args.bind_address.to_string());
+    }
+
+    let registry = Registry::builtin();
+    let config = apiserver::Config {
+        service_cidr: (args.service_cidr.base, args.service_cidr.prefix),
+        node_ports: args.service_node_port_range,
+        advertise: Some((advertise, port)),
+        node_client: Some(Arc::new(pki.client_config("system:apiserver", &[MASTERS])?)),
+        ..apiserver::Config::default()
+    };
+    let api = ApiServer::new(config, store.clone(), registry.clone())?;
+    let tls = pki.server_config(&pki::server_names(&names))?;
+
+    let api_stop = CancellationToken::new();
+    let serving = tokio::spawn({
+        let (api, stop) = (api.clone(), api_stop.clone());
+        async move { api.serve(listener, tls, stop).await }
+    });
+    api.bootstrap().await?;
+    write_kubeconfig(&args, &pki, port)?;
+    tracing::info!(version = VERSION, %port, node, data = %data.display(), "API server is ready");
+
+    let client = Client::in_process(Router::new(api.service()), registry, component("system:coracle", &[]));
+    let mut parts = JoinSet::new();
+    let started = start(&args, &node, &data, &pki, &client, &network, cluster_dns, &shutdown, &mut parts).await;
+
+    let outcome = match started {
+        Err(error) => Err(error),
+        Ok(()) => tokio::select! {
+            () = shutdown.cancelled() => Ok(()),
+            ended = parts.join_next(), if !parts.is_empty() => match ended {
+                Some(Ok((name, Err(error)))) => Err(error.context(format!("{name} stopped"))),
+                Some(Ok((name, Ok(())))) => Err(anyhow!("{name} stopped")),
+                Some(Err(panic)) => Err(anyhow!(panic).context("a part panicked")),
+                None => Ok(()),
+            },
+        },
+    };
+    shutdown.cancel();
+    let drained = tokio::time::timeout(DRAIN, async { while parts.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::warn!("some parts did not end in time");
+        parts.abort_all();
+    }
+    client.shut_down();
+    api_stop.cancel();
+    match tokio::time::timeout(DRAIN, serving).await {
+        Ok(Ok(served)) => served?,
+        Ok(Err(panic)) => bail!("the API server panicked: {panic}"),
+        Err(_) => tracing::warn!("the API server did not end in time"),
+    }
+    store.close().await.context("closing the state")?;
+    outcome
+}
+
+type Parts = JoinSet<(&'static str, Result<()>)>;
+
+#[expect(clippy::too_many_arguments, reason = "the wiring knows everything, once")]
+async fn start(
+    args: &ServerArgs,
+    node: &str,
+    data: &Path,
+    pki: &Pki,
+    client: &Client,
+    network: &Arc<Network>,
+    cluster_dns: std::net::Ipv4Addr,
+    shutdown: &CancellationToken,
+    parts: &mut Parts,
+) -> Result<()> {
+    let images = Arc::new(image::Store::open(data.join("images")).context("cannot open the image store")?);
+    let (plugins, plugin_set) = watch::channel(Default::default());
+
+    if args.runs(Part::Controllers) {
+        let client = client.with_user(component("system:kube-controller-manager", &[]));
+        let config = controllers::Config { root_ca: pki.ca_pem().to_owned(), ..controllers::Config::default() };
+        let run = controllers::run(client, config, shutdown.clone());
+        parts.spawn(async move { ("controllers", ok(run.await)) });
+    }
+    if args.runs(Part::Scheduler) {
+        let client = client.with_user(component("system:kube-scheduler", &[]));
+        let run = scheduler::run(client, scheduler::Config::default(), plugin_set, shutdown.clone());
+        parts.spawn(async move { ("scheduler", ok(run.await)) });
+    }
+    if args.runs(Part::Plugins) {
+        let client = client.with_user(component("system:coracle:wasm", &[]));
+        let config = wasm::plugins::Config {
+            plugins_dir: data.join("plugins"),
+            cache_dir: data.join("wasm-cache"),
+            fetch: Some(fetch_plugin(images.clone(), args.insecure_registry.clone())),
+            node_name: node.to_owned(),
+        };
+        let run = wasm::plugins::run(client, config, plugins, shutdown.clone());
+        parts.spawn(async move { ("plugins", run.await.context("plugins")) });
+    }
+    if args.runs(Part::Proxy) && network.has_links() {
+        let client = client.with_user(component("system:coracle:net", &[]));
+        let config = net::services::Config {
+            pod_cidr: args.cluster_cidr,
+            service_cidr: args.service_cidr,
+            bridge: args.bridge.clone(),
+            node_name: node.to_owned(),
+        };
+        let run = net::services::run(client, config, shutdown.clone());
+        parts.spawn(async move { ("service proxy", ok(run.await)) });
+    }
+    if args.runs(Part::Dns) && network.has_links() {
+        let client = client.with_user(component("system:coracle:net", &[]));
+        let listen = args.cluster_cidr.nth(1).context("--cluster-cidr is too small")?;
+        let config = net::dns::Config { listen: listen.into(), port: 53, cluster_dns: cluster_dns.into(), domain: args.cluster_domain.clone() };
+        let run = net::dns::run(client, config, shutdown.clone());
+        parts.spawn(async move { ("DNS", run.await.context("cluster DNS")) });
+    }
+    if args.runs(Part::Agent) {
+        let agent = agent(args, node, data, pki, client, network, images, shutdown)?;
+        parts.spawn(async move { ("node agent", agent.await) });
+    }
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "the wiring knows everything, once")]
+fn agent(
+    args: &ServerArgs,
+    node: &str,
+    data: &Path,
+    pki: &Pki,
+    client: &Client,
+    network: &Arc<Network>,
+    images: Arc<image::Store>,
+    shutdown: &CancellationToken,
+) -> Result<impl Future<Output = Result<()>> + use<>> {
+    let exe = std::env::current_exe().context("cannot find this program's own file")?;
+    let run_dir = data.join("run");
+    let wasm: Arc<dyn Runtime> =
+        wasm::Manager::new(wasm::manager::Config { run_dir: run_dir.join("wasm"), cache_dir: data.join("wasm-cache"), exe: exe.clone() });
+    let oci = oci::Manager::new(oci::Config { run_dir: run_dir.join("oci"), exe, args: vec!["shim".into()] });
+    for runtime in [&wasm, &oci] {
+        if let Some(missing) = runtime.unavailable() {
+            tracing::warn!(runtime = runtime.name(), missing, "runtime is not available here");
+        }
+    }
+    let address = network.node_address();
+    let config = node::Config {
+        image_dir: Some(args.image_dir()),
+        pod_cidr: Some(args.cluster_cidr.to_string()),
+        listen: SocketAddr::new(args.bind_address, args.kubelet_port),
+        tls: Some(Arc::new(pki.kubelet_config(node, &[node.to_owned(), address.to_string()])?)),
+        labels: pairs(&args.node_label)?,
+        taints: taints(&args.node_taint)?,
+        version: apiserver::config::GIT_VERSION.to_owned(),
+        max_pods: args.max_pods,
+        cluster_domain: args.cluster_domain.clone(),
+        insecure_registries: args.insecure_registry.clone(),
+        ..node::Config::new(node, data)
+    };
+    let client = client.with_user(component(&format!("system:node:{node}"), &["system:nodes"]));
+    let network: Arc<dyn PodNetwork> = network.clone();
+    let run = node::run(client, config, vec![wasm, oci], network, images, shutdown.clone());
+    Ok(async move { run.await.context("node agent") })
+}
+
+/// Gets a plugin's image as the node agent gets a pod's: from the store, else from its registry.
+fn fetch_plugin(images: Arc<image::Store>, insecure: Vec<String>) -> wasm::plugins::Fetch {
+    Arc::new(move |name| {
+        let (images, insecure) = (images.clone(), insecure.clone());
+        Box::pin(async move {
+            let tell = |error: image::Error| error.to_string();
+            let image = match images.get(&name).map_err(tell)? {
+                Some(image) => image,
+                None => {
+                    let reference = name.parse::<image::Reference>().map_err(|e| format!("invalid image name {name:?}: {e}"))?;
+                    let options = image::PullOptions { insecure, ..image::PullOptions::default() };
+                    images.pull(&reference, &options).await.map_err(tell)?
+                }
+            };
+            let digest = image.digest.clone();
+            Ok((image.wasm_component(None).map_err(tell)?, digest))
+        })
+    })
+}
+
+fn network_config(args: &ServerArgs, data: &Path) -> Result<net::Config> {
+    Ok(net::Config {
+        state_dir: data.join("net"),
+        netns_dir: data.join("run/netns"),
+        pod_cidr: args.cluster_cidr,
+        service_cidr: args.service_cidr,
+        cluster_dns: args.cluster_dns()?,
+        cluster_domain: args.cluster_domain.clone(),
+        bridge: args.bridge.clone(),
+        node_address: args.node_ip,
+    })
+}
+
+fn component(name: &str, groups: &[&str]) -> UserInfo {
+    UserInfo::component(name, groups)
+}
+
+fn ok((): ()) -> Result<()> {
+    Ok(())
+}
+
+fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| format!("cannot listen on {address}; choose another port with {flag}"))
+}
+
+fn make_dir(data: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.with_context(|| format!("cannot make the data directory {}", data.display()))
+}
+
+fn write_kubeconfig(args: &ServerArgs, pki: &Pki, port: u16) -> Result<()> {
+    let host = if args.bind_address.is_unspecified() { "127.0.0.1".to_owned() } else { args.bind_address.to_string() };
+    let (cert, key) = pki.client("admin", "system:admin", &[MASTERS])?;
+    let path = args.kubeconfig();
+    let server = format!("https://{host}:{port}");
+    pki::write_kubeconfig(&path, "coracle", &server, pki.ca_pem(), &cert, &key).with_context(|| format!("cannot write the kubeconfig {}", path.display()))?;
+    tracing::info!(path = %path.display(), "kubeconfig written");
+    Ok(())
+}
+
+fn pairs(list: &[String]) -> Result<std::collections::BTreeMap<String, String>> {
+    list.iter()
+        .map(|text| match text.split_once('=') {
+            Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+            None => bail!("--node-label {text:?} is not key=value"),
+        })
+        .collect()
+}
+
+fn taints(list: &[String]) -> Result<Vec<node::Taint>> {
+    let read = |text: &str| {
+        let (pair, effect) = text.rsplit_once(':')?;
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let known = ["NoSchedule", "PreferNoSchedule", "NoExecute"].contains(&effect);
+        known.then(|| node::Taint { key: key.to_owned(), value: value.to_owned(), effect: effect.to_owned() })
+    };
+    list.iter().map(|text| read(text).with_context(|| format!("--node-taint {text:?} is not key=value:NoSchedule|PreferNoSchedule|NoExecute"))).collect()
+}
