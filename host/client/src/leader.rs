@@ -184,3 +184,48 @@ impl Record {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Script;
+
+    fn lease(holder: &str, renewed: &str) -> String {
+        let spec = json!({ "holderIdentity": holder, "renewTime": renewed, "leaseDurationSeconds": 15, "leaseTransitions": 2 });
+        json!({ "metadata": { "name": "l", "namespace": "n", "resourceVersion": "1" }, "spec": spec }).to_string()
+    }
+
+    fn elector(script: &Script) -> LeaderElector {
+        LeaderElector::new(&script.client(), "n", "l", "me", LeaseSettings::default())
+    }
+
+    #[tokio::test]
+    async fn a_free_lease_is_taken_and_given_up() {
+        let absent = r#"{"kind":"Status","status":"Failure","reason":"NotFound","code":404}"#;
+        let ours = lease("me", "2026-01-01T00:00:00.000000Z");
+        let script = Script::default().then(404, absent).then(201, &ours).then(200, &ours).then(200, &ours);
+        let mut led = false;
+        elector(&script).run(CancellationToken::new(), |_| async { led = true }).await;
+        assert!(led);
+        let requests = script.requests.lock().clone();
+        let verbs: Vec<&str> = requests.iter().filter_map(|r| r.split(' ').nth(1)).collect();
+        assert_eq!(verbs, ["GET", "POST", "GET", "PUT"]);
+        assert!(requests[1].contains(r#""holderIdentity":"me""#) && requests[1].contains(r#""leaseTransitions":0"#), "{requests:?}");
+        assert!(requests[3].contains(r#""holderIdentity":"""#), "{requests:?}");
+    }
+
+    #[tokio::test]
+    async fn another_holders_lease_is_taken_only_when_it_is_not_renewed() {
+        let (first, later) = (lease("other", "2026-01-01T00:00:00.000000Z"), lease("other", "2026-01-01T00:00:02.000000Z"));
+        let script = Script::default().then(200, &first).then(200, &later).then(200, &later).then(200, &lease("me", "x"));
+        let mut elector = elector(&script);
+        assert!(!elector.try_once().await, "just seen");
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(20)).unwrap();
+        elector.seen.as_mut().unwrap().1 = long_ago;
+        assert!(!elector.try_once().await, "renewed meanwhile, whatever its clock says");
+        elector.seen.as_mut().unwrap().1 = long_ago;
+        assert!(elector.try_once().await);
+        let requests = script.requests.lock().clone();
+        assert!(requests[3].contains(r#""leaseTransitions":3"#) && requests[3].contains(r#""resourceVersion":"1""#), "{requests:?}");
+    }
+}

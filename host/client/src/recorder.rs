@@ -157,3 +157,35 @@ fn new_event(source: &Source, event: &Event, namespace: &str, message: &str, cou
     });
     Object::from_value(value).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Script;
+
+    #[tokio::test]
+    async fn events_are_created_then_counted() {
+        let made = |name: &str| format!(r#"{{"metadata":{{"name":"{name}"}},"count":1}}"#);
+        let script = Script::default().then(201, &made("p.1")).then(200, &made("p.1")).then(201, &made("n.1"));
+        let client = script.client();
+        let recorder = client.recorder("tester", "host");
+        let about = |kind: &str, ns: &str| ObjectRef { kind: kind.into(), namespace: ns.into(), name: "p".into(), ..ObjectRef::default() };
+        recorder.event(&about("Pod", "ns"), Type::Warning, "Failed", "it did");
+        recorder.event(&about("Pod", "ns"), Type::Warning, "Failed", "it did");
+        recorder.event(&about("Node", ""), Type::Normal, "Ready", "it is");
+        while script.requests.lock().len() < 3 {
+            tokio::task::yield_now().await;
+        }
+        let requests = script.requests.lock().clone();
+        assert!(requests[0].starts_with("system:test POST /api/v1/namespaces/ns/events {"), "{requests:?}");
+        for part in [
+            r#""involvedObject":{"kind":"Pod","name":"p","namespace":"ns"}"#,
+            r#""source":{"component":"tester","host":"host"}"#,
+            r#""count":1"#,
+        ] {
+            assert!(requests[0].contains(part), "{part} {requests:?}");
+        }
+        assert!(requests[1].starts_with("system:test PATCH /api/v1/namespaces/ns/events/p.1 {\"count\":2,"), "{requests:?}");
+        assert!(requests[2].starts_with("system:test POST /api/v1/namespaces/default/events {"), "{requests:?}");
+    }
+}

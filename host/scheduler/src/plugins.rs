@@ -166,7 +166,7 @@ mod tests {
             (json!({ "containerPort": 80 }), "a"),
         ] {
             let pod = pod_with("p", json!({ "spec": port(wanted) }));
-            let told = place(&[node("a", json!({}))], &[before.clone()], &pod, PluginSet::default()).await;
+            let told = place(&[node("a", json!({}))], std::slice::from_ref(&before), &pod, PluginSet::default()).await;
             assert_eq!(told, expect);
         }
     }
