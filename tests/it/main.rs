@@ -1,0 +1,4 @@
+//! Integration tests. One binary; a file per subject.
+
+mod deny;
+mod tidy;

@@ -1,0 +1,65 @@
+//! Where the things are that the harness needs. Environment variables win over the places that `cargo xtask` fills.
+
+use std::path::{Path, PathBuf};
+
+/// `$CORACLE_BIN`, or `coracle` beside the test binary's folder.
+pub fn coracle() -> PathBuf {
+    existing(from_env("CORACLE_BIN").unwrap_or_else(|| profile().join("coracle")), "cargo build -p cli")
+}
+
+/// A client of `$CORACLE_TOOLS`: `kubectl`, `helm`, `docker-registry`.
+pub fn tool(name: &str) -> PathBuf {
+    existing(from_env("CORACLE_TOOLS").unwrap_or_else(|| cache().join("tools/bin")).join(name), "cargo xtask setup")
+}
+
+/// A built guest of `$CORACLE_GUESTS`, by the name of its crate.
+pub fn guest(name: &str) -> PathBuf {
+    existing(guests().join(format!("{name}.wasm")), "cargo xtask guests")
+}
+
+pub fn guests() -> PathBuf {
+    let target = || profile().parent().map_or_else(|| root().join("target"), Path::to_path_buf);
+    from_env("CORACLE_GUESTS").unwrap_or_else(|| target().join("guests"))
+}
+
+/// An image archive of `$CORACLE_IMAGES`.
+pub fn image(file: &str) -> PathBuf {
+    existing(from_env("CORACLE_IMAGES").unwrap_or_else(|| cache().join("images")).join(file), "cargo xtask setup")
+}
+
+/// The workspace's root.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// A folder below cargo's own for what tests make.
+pub(crate) fn scratch(name: &str) -> PathBuf {
+    let dir = profile().parent().map_or_else(std::env::temp_dir, |target| target.join("tmp")).join(name);
+    std::fs::create_dir_all(&dir).expect("the target folder can be written");
+    dir
+}
+
+/// `<target>/debug`: the test binary is in `deps` below it.
+fn profile() -> PathBuf {
+    let binary = std::env::current_exe().expect("the test binary has a path");
+    let deps = binary.parent().expect("the test binary is in a folder");
+    deps.parent().expect("the test binary is in target/PROFILE/deps").to_path_buf()
+}
+
+fn cache() -> PathBuf {
+    if let Some(dir) = from_env("CORACLE_CACHE") {
+        return dir;
+    }
+    let home = || from_env("HOME").map(|home| home.join(".cache"));
+    from_env("XDG_CACHE_HOME").or_else(home).unwrap_or_else(std::env::temp_dir).join("coracle")
+}
+
+fn from_env(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn existing(path: PathBuf, cure: &str) -> PathBuf {
+    assert!(path.exists(), "{} is missing: run `{cure}`, or `cargo xtask test`, which does all of it", path.display());
+    path
+}
