@@ -16,6 +16,10 @@ const MAP_COUNT: u64 = 262_144;
 /// How often the host looks whether anybody still needs it.
 const LOOK: Duration = Duration::from_secs(10);
 
+/// How long the lock of a host that ends is waited for: 2 s.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 /// The line on standard output that says the socket is ready.
 pub const READY: &str = "ready";
 
@@ -62,7 +66,7 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Er
     let path = socket_path(&config.run_dir);
     let failed = |source| Error::Socket { path: path.clone(), source };
     std::fs::create_dir_all(&config.run_dir).map_err(failed)?;
-    let _lock = lock(&config.run_dir.join("wasm.lock")).map_err(failed)?.ok_or_else(|| Error::Taken { path: path.clone() })?;
+    let _lock = lock(&config.run_dir.join("wasm.lock")).await.map_err(failed)?.ok_or_else(|| Error::Taken { path: path.clone() })?;
     raise_limits();
 
     let runtime = Arc::new(WasmRuntime::new(&config.cache_dir, config.threads)?);
@@ -86,14 +90,19 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Er
     workload::server::serve(listener, runtime, shutdown).await.map_err(failed)
 }
 
-/// The lock on which hosts agree who serves. `None`: another process has it.
-fn lock(path: &Path) -> io::Result<Option<Flock<std::fs::File>>> {
-    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(Some(lock)),
-        Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
-        Err((_, errno)) => Err(errno.into()),
+/// The lock on which hosts agree who serves. `None`: another process has it. A host that was just killed may still be on its
+/// way out of the system, with its connections closed and its lock not yet.
+async fn lock(path: &Path) -> io::Result<Option<Flock<std::fs::File>>> {
+    let mut file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    for _ in 0..LOCK_TRIES {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(Some(lock)),
+            Err((back, nix::errno::Errno::EWOULDBLOCK)) => file = back,
+            Err((_, errno)) => return Err(errno.into()),
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
     }
+    Ok(None)
 }
 
 /// As many descriptors as the system gives, and enough mappings for 10,000 guests. Without the right to raise them the host

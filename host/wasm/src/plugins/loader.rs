@@ -50,9 +50,9 @@ pub enum Error {
 /// # Errors
 /// There is no wasm engine for this machine, or the cache directory cannot be made.
 pub async fn run(client: Client, config: Config, set: watch::Sender<PluginSet>, shutdown: CancellationToken) -> Result<(), Error> {
-    let cache = Cache::new(Engine::new(Profile::OnDemand)?, &config.cache_dir)?;
     let recorder = client.recorder("coracle-wasm", &config.node_name);
-    let mut loader = Loader { client, recorder, config, cache, set, loaded: BTreeMap::new(), reported: HashMap::new() };
+    let loading = Loading::new(config)?;
+    let mut loader = Loader { client, recorder, loading, set, loaded: BTreeMap::new(), reported: HashMap::new() };
     let watched = loader.client.cache(&client::gvr::wasm_plugins());
     if shutdown.run_until_cancelled(watched.ready()).await.is_none() {
         return Ok(());
@@ -91,11 +91,64 @@ enum Again {
     Later,
 }
 
+/// From an object to a plugin; knows no API server.
+pub struct Loading {
+    config: Config,
+    cache: Arc<Cache>,
+}
+
+impl Loading {
+    /// # Errors
+    /// There is no wasm engine for this machine, or the cache directory cannot be made.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let cache = Cache::new(Engine::new(Profile::OnDemand)?, &config.cache_dir)?;
+        Ok(Self { config, cache })
+    }
+
+    /// The plugin of one object, ready to be called.
+    ///
+    /// # Errors
+    /// What is wrong with the object or its component.
+    pub async fn prepare(&self, object: &Object) -> Result<(Arc<Plugin>, PluginRow), Failed> {
+        let name = object.name();
+        let settings = Settings::of(object).map_err(Failed::for_good)?;
+        let world = self.world(&settings)?;
+        let (path, digest, what) = match &settings.source {
+            Source::Path(path) => (self.config.plugins_dir.join(path), String::new(), format!("file {}", path.display())),
+            Source::Image(image) => {
+                let fetch = self.config.fetch.as_ref().ok_or_else(|| Failed::for_good("this server pulls no images: use spec.path"))?;
+                let (path, digest) = fetch(image.clone()).await.map_err(|cause| Failed::for_now(format!("image {image}: {cause}")))?;
+                (path, digest, format!("image {image}"))
+            }
+        };
+        let component = self.cache.load(&path, &digest, &what).await.map_err(|error| match error {
+            // Not with the server's path: who reads the object need not know where it is.
+            load::Error::Read { source, .. } => Failed::for_now(format!("cannot read {what}: {source}")),
+            load::Error::Cache { .. } => Failed::for_now(error),
+            _ => Failed::for_good(error),
+        })?;
+        let pre = world.link(&component, &what).map_err(Failed::for_good)?;
+        let plugin = Plugin::new(name, self.cache.engine(), &component, pre, &settings).map_err(Failed::for_good)?;
+        let plugin = Arc::new(plugin);
+        Ok((plugin.clone(), plugin.row(&settings)))
+    }
+
+    fn world(&self, settings: &Settings) -> Result<World, Failed> {
+        if let Some(other) = settings.grants.iter().find(|grant| !GRANTABLE.contains(&grant.as_str())) {
+            let known = GRANTABLE.join(", ");
+            return Err(Failed::for_good(format!("spec.grants: {other:?} cannot be granted to a plugin; these can: {known}")));
+        }
+        let names = SCHEDULER.iter().copied().chain(settings.grants.iter().map(String::as_str));
+        let granted = capabilities::by_name(names).map_err(|name| Failed::for_good(format!("spec.grants: {name:?} is not known")))?;
+        let offer = format!("was not granted: its world has {}; spec.grants can add {}", SCHEDULER.join(", "), GRANTABLE.join(", "));
+        World::new(self.cache.engine(), granted, offer).map_err(Failed::for_good)
+    }
+}
+
 struct Loader {
     client: Client,
     recorder: Recorder,
-    config: Config,
-    cache: Arc<Cache>,
+    loading: Loading,
     set: watch::Sender<PluginSet>,
     loaded: BTreeMap<String, Loaded>,
     /// Status last written, by name.
@@ -109,9 +162,11 @@ struct Loaded {
     policy: FailurePolicy,
 }
 
-#[derive(Clone)]
-struct Failed {
-    message: String,
+/// Why a plugin is not loaded.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// In a sentence, for the object's status and event.
+    pub message: String,
     again: Again,
 }
 
@@ -147,7 +202,7 @@ impl Loader {
 
     async fn load(&mut self, object: &Object) -> Again {
         let name = object.name().to_owned();
-        let outcome = self.prepare(object).await;
+        let outcome = self.loading.prepare(object).await;
         let again = match &outcome {
             Ok(_) => {
                 tracing::info!(plugin = name, "loaded");
@@ -166,41 +221,6 @@ impl Loader {
         self.write_status(&name, &status(&loaded)).await;
         self.loaded.insert(name, loaded);
         again
-    }
-
-    async fn prepare(&self, object: &Object) -> Result<(Arc<Plugin>, PluginRow), Failed> {
-        let name = object.name();
-        let settings = Settings::of(object).map_err(Failed::for_good)?;
-        let world = self.world(&settings)?;
-        let (path, digest, what) = match &settings.source {
-            Source::Path(path) => (self.config.plugins_dir.join(path), String::new(), format!("file {}", path.display())),
-            Source::Image(image) => {
-                let fetch = self.config.fetch.as_ref().ok_or_else(|| Failed::for_good("this server pulls no images: use spec.path"))?;
-                let (path, digest) = fetch(image.clone()).await.map_err(|cause| Failed::for_now(format!("image {image}: {cause}")))?;
-                (path, digest, format!("image {image}"))
-            }
-        };
-        let component = self.cache.load(&path, &digest, &what).await.map_err(|error| match error {
-            // Not with the server's path: who reads the object need not know where it is.
-            load::Error::Read { source, .. } => Failed::for_now(format!("cannot read {what}: {source}")),
-            load::Error::Cache { .. } => Failed::for_now(error),
-            _ => Failed::for_good(error),
-        })?;
-        let pre = world.link(&component, &what).map_err(Failed::for_good)?;
-        let plugin = Plugin::new(name, self.cache.engine(), &component, pre, &settings).map_err(Failed::for_good)?;
-        let plugin = Arc::new(plugin);
-        Ok((plugin.clone(), plugin.row(&settings)))
-    }
-
-    fn world(&self, settings: &Settings) -> Result<World, Failed> {
-        if let Some(other) = settings.grants.iter().find(|grant| !GRANTABLE.contains(&grant.as_str())) {
-            let known = GRANTABLE.join(", ");
-            return Err(Failed::for_good(format!("spec.grants: {other:?} cannot be granted to a plugin; these can: {known}")));
-        }
-        let names = SCHEDULER.iter().copied().chain(settings.grants.iter().map(String::as_str));
-        let granted = capabilities::by_name(names).map_err(|name| Failed::for_good(format!("spec.grants: {name:?} is not known")))?;
-        let offer = format!("was not granted: its world has {}; spec.grants can add {}", SCHEDULER.join(", "), GRANTABLE.join(", "));
-        World::new(self.cache.engine(), granted, offer).map_err(Failed::for_good)
     }
 
     fn publish(&self) {
