@@ -150,9 +150,12 @@ impl Worker {
         self.report.busy = true;
         self.report.retry = None;
         self.report.ours = Some(ours);
-        let (agent, pod) = (self.agent.clone(), self.pod.clone());
+        let (agent, pod, first_seen) = (self.agent.clone(), self.pod.clone(), self.report.first_seen);
+        let asked = first_seen.elapsed();
         self.spawn(async move {
-            Event::Written(match agent.pods.patch(&pod.namespace, &pod.name, Some("status"), &patch).await {
+            let answer = agent.pods.patch(&pod.namespace, &pod.name, Some("status"), &patch).await;
+            tracing::debug!(pod = pod.name, namespace = pod.namespace, asked = ?asked, answered = ?first_seen.elapsed(), "status written");
+            Event::Written(match answer {
                 Ok(object) => Answer::Written(Box::new(object)),
                 Err(error) if error.is_not_found() || error.is_conflict() => Answer::Gone,
                 Err(error) => {

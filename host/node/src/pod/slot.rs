@@ -104,6 +104,14 @@ impl Slot {
     /// Takes in what a runtime says of a run. Answers whether anything changed. A run never goes back in time, whatever
     /// order its reports arrive in.
     pub fn observe(&mut self, run: Run) -> bool {
+        if let Some(known) = &mut self.run
+            && known.image_id.is_empty()
+            && known.state.id.attempt == run.state.id.attempt
+            && !run.image_id.is_empty()
+        {
+            // The end overtook the answer of the start, which knows the image.
+            known.image_id.clone_from(&run.image_id);
+        }
         let known = match &self.run {
             Some(known) if run.state.id.attempt < known.state.id.attempt => {
                 let older = self.previous.as_ref().is_none_or(|p| run.state.id.attempt >= p.state.id.attempt);
@@ -119,7 +127,7 @@ impl Slot {
         };
         let run = match known {
             Some(known) if rank(known.state.phase) > rank(run.state.phase) => return false,
-            Some(known) if known.state == run.state && run.image_id.is_empty() == known.image_id.is_empty() => return false,
+            Some(known) if known.state == run.state => return false,
             Some(known) => {
                 let mut run = run;
                 if run.image_id.is_empty() {
@@ -191,6 +199,11 @@ mod tests {
         assert!(!slot.observe(run(0, Phase::Running, "i")));
         assert_eq!((slot.phase(), slot.ready, slot.next_attempt), (Some(Phase::Exited), false, 1));
         assert_eq!(slot.run.as_ref().unwrap().image_id, "i");
+        // A run so short that only its end is seen before the start's answer.
+        let mut short = slot.clone();
+        assert!(short.observe(run(1, Phase::Exited, "")));
+        short.observe(run(1, Phase::Running, "j"));
+        assert_eq!(short.run.map(|r| (r.state.phase, r.image_id)), Some((Phase::Exited, "j".to_owned())));
         assert!(slot.observe(run(1, Phase::Running, "i")));
         assert_eq!(slot.previous.as_ref().unwrap().state.id.attempt, 0);
         assert!(!slot.observe(run(0, Phase::Running, "i")));

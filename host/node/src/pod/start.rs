@@ -72,6 +72,10 @@ async fn run(job: &Job) -> Result<Outcome, Outcome> {
         return Err(fail("CreateContainerError", format!("the {runtime_name} runtime is not available: {why}")));
     }
     let mut resolved = resolve(job, spec, container, &image).await.map_err(|m| fail("CreateContainerConfigError", m))?;
+    // An image that names no program (a bare component) is called by its container's name; `args` follow it.
+    if matches!(source, ImageSource::Component { .. }) && image.config.entrypoint.is_empty() && container.command.is_none() {
+        resolved.args.insert(0, container.name.clone());
+    }
     resolved.image = source;
     if job.cancel.is_cancelled() {
         return Err(Outcome::Cancelled);
