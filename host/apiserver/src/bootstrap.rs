@@ -43,8 +43,13 @@ pub async fn bootstrap(service: &ApiService, config: &Config) -> Result<(), Erro
     replace(service, "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", &slice).await
 }
 
-/// Creates; one that is there already is fine.
+/// Creates; one that is there already is fine. It is looked for first: a Service's fixed address would be refused as taken
+/// before its name is.
 async fn create(service: &ApiService, path: &str, object: &Value) -> Result<(), Error> {
+    let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    if send(service, Method::GET, &format!("{path}/{name}"), &Value::Null).await.0 == 200 {
+        return Ok(());
+    }
     match send(service, Method::POST, path, object).await {
         (409, _) => Ok(()),
         answer => checked(object, answer),
@@ -72,7 +77,7 @@ fn checked(object: &Value, (code, body): (u16, Value)) -> Result<(), Error> {
 }
 
 async fn send(service: &ApiService, method: Method, path: &str, object: &Value) -> (u16, Value) {
-    let mut request = Request::new(Body::from(object.to_string()));
+    let mut request = Request::new(if object.is_null() { Body::empty() } else { Body::from(object.to_string()) });
     *request.method_mut() = method;
     *request.uri_mut() = path.parse().unwrap_or_default();
     request.headers_mut().insert(http::header::USER_AGENT, http::HeaderValue::from_static("coracle-apiserver"));

@@ -79,8 +79,14 @@ async fn publish(client: &Client, config: &Config) {
     });
     for (kind, value) in [(gvr::services(), service), (gvr::endpoint_slices(), slice)] {
         let Some(object) = Object::from_value(value) else { continue };
+        let api = client.api(&kind);
         loop {
-            match client.api(&kind).create("kube-system", &object).await {
+            // Looked for first: a fixed address would be refused as taken before the name is.
+            let made = match api.get("kube-system", object.name()).await {
+                Err(error) if error.is_not_found() => api.create("kube-system", &object).await,
+                found => found,
+            };
+            match made {
                 Ok(_) => break,
                 Err(error) if error.is_already_exists() => break,
                 Err(error) => {
