@@ -54,8 +54,6 @@ impl World {
         if !imports.is_empty() {
             return Err(Error::NotGranted { what: what.to_owned(), imports, offer: self.offer.clone() });
         }
-        self.linker
-            .instantiate_pre(component)
-            .map_err(|cause| Error::Mismatch { what: what.to_owned(), cause: format!("{cause:#}") })
+        self.linker.instantiate_pre(component).map_err(|cause| Error::Mismatch { what: what.to_owned(), cause: format!("{cause:#}") })
     }
 }

@@ -50,9 +50,8 @@ pub struct Resolver {
 
 impl Resolver {
     pub fn new(config: &DnsConfig, hosts: Option<PathBuf>) -> Self {
-        let option = |name: &str| {
-            config.options.iter().find_map(|option| option.strip_prefix(name)?.strip_prefix(':')?.parse::<u32>().ok())
-        };
+        let option =
+            |name: &str| config.options.iter().find_map(|option| option.strip_prefix(name)?.strip_prefix(':')?.parse::<u32>().ok());
         Self {
             servers: config.servers.clone(),
             search: config.search.iter().filter_map(|domain| Name::from_str(domain).ok()).collect(),
@@ -106,8 +105,7 @@ impl Resolver {
             return Ok(vec![asked]);
         }
         let dots = name.matches('.').count();
-        let mut candidates: Vec<Name> =
-            self.search.iter().filter_map(|domain| asked.clone().append_domain(domain).ok()).collect();
+        let mut candidates: Vec<Name> = self.search.iter().filter_map(|domain| asked.clone().append_domain(domain).ok()).collect();
         asked.set_fqdn(true);
         if dots >= self.ndots {
             candidates.insert(0, asked);

@@ -71,10 +71,12 @@ impl Cache {
     pub async fn load(self: &Arc<Self>, path: &Path, digest: &str, what: &str) -> Result<Component, Error> {
         let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
         if is_hex(hex)
-            && let Some(component) = self.blocking({
-                let hex = hex.to_owned();
-                move |cache| Ok(cache.open(&hex))
-            }).await?
+            && let Some(component) = self
+                .blocking({
+                    let hex = hex.to_owned();
+                    move |cache| Ok(cache.open(&hex))
+                })
+                .await?
         {
             return Ok(component);
         }
@@ -98,9 +100,9 @@ impl Cache {
         work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let cache = self.clone();
-        tokio::task::spawn_blocking(move || work(&cache)).await.unwrap_or_else(|join| {
-            Err(Error::Compile { what: "the component".to_owned(), cause: join.to_string() })
-        })
+        tokio::task::spawn_blocking(move || work(&cache))
+            .await
+            .unwrap_or_else(|join| Err(Error::Compile { what: "the component".to_owned(), cause: join.to_string() }))
     }
 
     fn file(&self, hex: &str) -> PathBuf {

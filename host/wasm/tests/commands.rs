@@ -1,5 +1,6 @@
 //! `wasi:cli` commands as containers: exit codes, limits, stopping, logs, directories.
 
+#[path = "support/node.rs"]
 mod support;
 
 use interfaces::workload::{Error, Mount, Phase, Runtime};

@@ -1,6 +1,8 @@
 //! The agent's side with a real host process: it outlives the agent, and its death is noticed. This program is both the test
 //! and, started as `manager wasm-host …`, the host.
+#![allow(clippy::unwrap_used)] // Without a harness no function is a `#[test]`.
 
+#[path = "support/node.rs"]
 mod support;
 
 use futures::StreamExt;
@@ -33,11 +35,7 @@ fn main() {
 }
 
 fn manager(directory: &Path) -> Arc<Manager> {
-    Manager::new(Config {
-        run_dir: directory.join("run"),
-        cache_dir: directory.join("cache"),
-        exe: std::env::current_exe().unwrap(),
-    })
+    Manager::new(Config { run_dir: directory.join("run"), cache_dir: directory.join("cache"), exe: std::env::current_exe().unwrap() })
 }
 
 fn sandbox(uid: &str, directory: &Path) -> Sandbox {

@@ -1,5 +1,6 @@
 //! Guests on their pod's network: HTTP services, sockets, names. Each test has a namespace of its own.
 
+#[path = "support/node.rs"]
 mod support;
 
 use interfaces::workload::{Error, ImageSource, Runtime};

@@ -1,5 +1,7 @@
 //! Scheduler plugins: what they answer, and what becomes of those that misbehave.
+#![allow(clippy::unwrap_used)] // Helpers fail the test too.
 
+#[path = "support/node.rs"]
 mod support;
 
 use interfaces::schedule::{Code, NodeTable, NodeView, PluginError, PodView, SchedulePlugin};

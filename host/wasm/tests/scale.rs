@@ -1,5 +1,7 @@
 //! Figures, not checks: `cargo test -p wasm --test scale -- --ignored --nocapture`.
+#![allow(clippy::unwrap_used)] // As in a test.
 
+#[path = "support/node.rs"]
 mod support;
 
 use interfaces::workload::{ImageSource, Phase, Runtime};

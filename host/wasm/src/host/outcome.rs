@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn traps_say_the_cause_first() {
-        let error = wasmtime::Error::from(wasmtime::Trap::IntegerDivisionByZero).context("error while executing at wasm backtrace: 0: main");
+        let error =
+            wasmtime::Error::from(wasmtime::Trap::IntegerDivisionByZero).context("error while executing at wasm backtrace: 0: main");
         assert_eq!(describe(&error), "wasm trap: integer divide by zero\nerror while executing at wasm backtrace: 0: main");
     }
 }

@@ -3,8 +3,8 @@
 use super::outcome::Outcome;
 use crate::meter::Meter;
 use interfaces::workload::{ContainerId, ContainerState, Phase, Usage};
-use std::time::{SystemTime, UNIX_EPOCH};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 

@@ -259,7 +259,10 @@ impl Runtime for WasmRuntime {
     async fn exec(&self, id: &ContainerId, _command: &[String], _timeout_seconds: u64) -> Result<ExecOutcome, Error> {
         self.entry(id)?;
         Err(Error::Unsupported {
-            message: format!("container {} is a wasm component: it has no other program to execute; use an httpGet or tcpSocket probe", id.name),
+            message: format!(
+                "container {} is a wasm component: it has no other program to execute; use an httpGet or tcpSocket probe",
+                id.name
+            ),
         })
     }
 

@@ -120,7 +120,8 @@ impl Service {
         let mut store = State::store(&self.run.meter, self.surroundings.wasi(), self.surroundings.network.clone(), None);
         let (sender, receiver) = oneshot::channel();
         let mut http = store.data_mut().http();
-        let arguments = http.new_incoming_request(Scheme::Http, request).and_then(|request| Ok((request, http.new_response_outparam(sender)?)));
+        let arguments =
+            http.new_incoming_request(Scheme::Http, request).and_then(|request| Ok((request, http.new_response_outparam(sender)?)));
         let (request, out) = match arguments {
             Ok(arguments) => arguments,
             Err(error) => return plain(StatusCode::BAD_REQUEST, &format!("{error:#}")),

@@ -53,9 +53,7 @@ impl Mirror {
 
 fn only_usage_differs(a: &NodeView, b: &NodeView) -> bool {
     // All fields are named: a new one must be thought of here.
-    let NodeView {
-        name, labels, annotations, taints, unschedulable, allocatable, requested: _, pod_count: _, images, generation: _
-    } = a;
+    let NodeView { name, labels, annotations, taints, unschedulable, allocatable, requested: _, pod_count: _, images, generation: _ } = a;
     *name == b.name
         && *unschedulable == b.unschedulable
         && *labels == b.labels

@@ -6,10 +6,10 @@ use super::mirror::{self, Mirror};
 use super::settings::Settings;
 use crate::ctx::State;
 use crate::engine::Engine;
+use crate::host::describe;
 use crate::load::{self, Error};
 use crate::meter::{MemoryExceeded, Meter};
 use crate::network::Network;
-use crate::host::describe;
 use interfaces::schedule::{NodeTable, PluginError, PodView};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -146,20 +146,11 @@ impl Instance {
 impl Pool {
     /// # Errors
     /// `NoExport` when the component lacks what `settings` say it is called for.
-    pub fn new(
-        name: &str,
-        engine: &Engine,
-        component: &Component,
-        pre: InstancePre<State>,
-        settings: &Settings,
-    ) -> Result<Self, Error> {
+    pub fn new(name: &str, engine: &Engine, component: &Component, pre: InstancePre<State>, settings: &Settings) -> Result<Self, Error> {
         let has = |interface: &str| load::exports(component, engine, interface);
         let mismatch = |cause: wasmtime::Error| Error::Mismatch { what: format!("plugin {name}"), cause: format!("{cause:#}") };
-        let wanted = [
-            ("coracle:plugin/node-table", true),
-            ("coracle:plugin/filter", settings.filters),
-            ("coracle:plugin/score", settings.scores),
-        ];
+        let wanted =
+            [("coracle:plugin/node-table", true), ("coracle:plugin/filter", settings.filters), ("coracle:plugin/score", settings.scores)];
         let missing: Vec<&'static str> =
             wanted.iter().filter(|(interface, wanted)| *wanted && !has(interface)).map(|(interface, _)| *interface).collect();
         if !missing.is_empty() {

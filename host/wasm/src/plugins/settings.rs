@@ -94,7 +94,11 @@ impl Settings {
             other => return Err(format!("spec.failurePolicy: {other:?} is neither Fail nor Ignore")),
         };
         let within = |name: &str, value: u64, range: &std::ops::RangeInclusive<u64>| {
-            if range.contains(&value) { Ok(value) } else { Err(format!("spec.{name}: {value} is not in {}..={}", range.start(), range.end())) }
+            if range.contains(&value) {
+                Ok(value)
+            } else {
+                Err(format!("spec.{name}: {value} is not in {}..={}", range.start(), range.end()))
+            }
         };
         Ok(Self {
             source,
@@ -165,7 +169,10 @@ mod tests {
             (json!({"world": "scheduler", "path": "/etc/shadow"}), "not below the plugins directory"),
             (json!({"world": "scheduler", "path": "a"}), "at least one of filter, score"),
             (json!({"world": "scheduler", "path": "a", "extensionPoints": ["bind"]}), "\"bind\" is not known"),
-            (json!({"world": "scheduler", "path": "a", "extensionPoints": ["filter"], "failurePolicy": "Retry"}), "neither Fail nor Ignore"),
+            (
+                json!({"world": "scheduler", "path": "a", "extensionPoints": ["filter"], "failurePolicy": "Retry"}),
+                "neither Fail nor Ignore",
+            ),
             (json!({"world": "scheduler", "path": "a", "extensionPoints": ["filter"], "timeoutMilliseconds": 0}), "not in 1..=60000"),
             (json!({"world": "scheduler", "path": "a", "extensionPoints": ["filter"], "memoryMiB": -1}), "spec: "),
         ];

@@ -1,5 +1,6 @@
 //! Guests, sandboxes and network namespaces for the tests.
 #![allow(dead_code)] // Each test file uses its part.
+#![allow(clippy::unwrap_used)] // A test helper fails the test.
 
 use interfaces::network::{DnsConfig, PodRef};
 use interfaces::workload::{Container, ContainerId, ContainerState, ImageSource, Phase, Runtime, Sandbox};
