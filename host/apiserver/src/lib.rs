@@ -23,6 +23,7 @@ mod negotiate;
 mod nonresource;
 mod openapi;
 pub mod pki;
+mod protobuf;
 mod query;
 mod request;
 mod respond;

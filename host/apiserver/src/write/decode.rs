@@ -2,6 +2,7 @@
 
 use super::Write;
 use crate::call::{Call, FieldValidation};
+use crate::protobuf;
 use object::decode::Decoded;
 use object::gvk::split_api_version;
 use object::{Object, StatusError, Value};
@@ -17,8 +18,27 @@ fn json_of<'b>(call: &'b Call, media: &str) -> Result<std::borrow::Cow<'b, [u8]>
         "" | "application/json" => Ok(std::borrow::Cow::Borrowed(&call.body)),
         "application/yaml" | "application/x-yaml" | "text/yaml" => Ok(std::borrow::Cow::Owned(yaml_to_json(&call.body)?)),
         other => Err(StatusError::unsupported_media_type(format!(
-            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml; got {other}"
+            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, \
+             application/vnd.kubernetes.protobuf; got {other}"
         ))),
+    }
+}
+
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+/// Definitions of bodies that are no served kind.
+const BODIES: [(&str, &str); 4] = [
+    ("DeleteOptions", "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"),
+    ("Binding", "io.k8s.api.core.v1.Binding"),
+    ("Scale", "io.k8s.api.autoscaling.v1.Scale"),
+    ("Eviction", "io.k8s.api.policy.v1.Eviction"),
+];
+
+fn protobuf_error(error: &protobuf::Error) -> StatusError {
+    match error {
+        // Custom kinds have no protobuf form: the client is to send JSON.
+        protobuf::Error::Unknown(_) => StatusError::unsupported_media_type(error.to_string()),
+        _ => StatusError::bad_request(format!("couldn't get version/kind; protobuf: {error}")),
     }
 }
 
@@ -34,7 +54,13 @@ pub fn body_value(call: &Call) -> Result<Option<Value>, StatusError> {
     if call.body.is_empty() {
         return Ok(None);
     }
-    let json = json_of(call, &media_type(call))?;
+    let media = media_type(call);
+    if media == PROTOBUF {
+        let graph = call.shared.registry.graph();
+        let schema = |_: &str, kind: &str| BODIES.iter().find(|(name, _)| *name == kind).and_then(|(_, definition)| graph.named(definition));
+        return protobuf::decode(&call.body, schema).map(Some).map_err(|e| protobuf_error(&e));
+    }
+    let json = json_of(call, &media)?;
     untyped(&json).map(Some)
 }
 
@@ -49,7 +75,12 @@ pub fn parse_error(told: &str) -> StatusError {
 impl Write<'_> {
     /// The object in the body, pruned and normalised, of the kind that the path names.
     pub fn decode_body(&self) -> Result<Object, StatusError> {
-        let json = json_of(self.call, &media_type(self.call))?;
+        let media = media_type(self.call);
+        if media == PROTOBUF {
+            let value = protobuf::decode(&self.call.body, |_, _| Some(self.schema)).map_err(|e| protobuf_error(&e))?;
+            return self.decode_value(value);
+        }
+        let json = json_of(self.call, &media)?;
         if json.is_empty() {
             return Err(StatusError::bad_request(format!(
                 "{} in version \"{}\" cannot be handled as a {}: no body was sent",
