@@ -228,8 +228,7 @@ impl Contents {
     /// `make`: the archive has no other manifests, so they are made here, in OCI form.
     fn docker_archive(&mut self, what: &str, make: bool) -> Result<Found, Error> {
         let Some(saved) = self.document("manifest.json")? else { return Ok(Vec::new()) };
-        let saved: Vec<Saved> =
-            serde_json::from_slice(&saved).map_err(|error| Error::invalid(format!("{what}: manifest.json"), error))?;
+        let saved: Vec<Saved> = serde_json::from_slice(&saved).map_err(|error| Error::invalid(format!("{what}: manifest.json"), error))?;
         let mut found = Vec::new();
         for image in saved {
             let descriptor = |name: &str, media_type: &str| {

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::error::Error;
 use crate::Reference;
+use crate::error::Error;
 
 /// What one registry, or one part of it, asks for.
 #[derive(Clone, PartialEq, Eq)]

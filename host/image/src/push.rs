@@ -26,7 +26,8 @@ pub async fn push(archive: &Path, reference: &Reference, options: &PullOptions) 
     let [image] = index.manifests.as_slice() else {
         return Err(Error::invalid(&what, format!("{} images where one was expected", index.manifests.len())));
     };
-    let protocol = if options.insecure.iter().any(|other| other == reference.registry()) { ClientProtocol::Http } else { ClientProtocol::Https };
+    let protocol =
+        if options.insecure.iter().any(|other| other == reference.registry()) { ClientProtocol::Http } else { ClientProtocol::Https };
     let client = client(protocol, &options.roots)?;
     let auth = auth::matching(&options.auth, reference).first().map_or(RegistryAuth::Anonymous, |credential| match &credential.token {
         Some(token) => RegistryAuth::Bearer(token.clone()),
@@ -84,7 +85,12 @@ fn read(path: &Path) -> Result<BTreeMap<PathBuf, Bytes>, Error> {
         if entry.header().entry_type().is_file() {
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).map_err(at("read", path))?;
-            let name = entry.path().map_err(at("read", path))?.components().filter(|part| matches!(part, std::path::Component::Normal(_))).collect();
+            let name = entry
+                .path()
+                .map_err(at("read", path))?
+                .components()
+                .filter(|part| matches!(part, std::path::Component::Normal(_)))
+                .collect();
             files.insert(name, Bytes::from(bytes));
         }
     }

@@ -7,18 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::StreamExt;
 use oci_client::client::{BlobResponse, Certificate, CertificateEncoding, Client, ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 use sha2::Digest as _;
 
+use crate::Reference;
 use crate::auth::{self, Credential};
 use crate::digest::Digest;
 use crate::error::{Error, at};
 use crate::model::{Descriptor, Document, Image, Platform, media};
 use crate::store::{Names, Source, Store};
-use crate::Reference;
 
 /// Tries of one request; the node backs off between pulls by itself, so this only bridges hiccups.
 const TRIES: u32 = 4;
@@ -32,6 +33,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Documents larger than this are refused: distribution's own limit for manifests.
 const MAX_DOCUMENT: u64 = 4 << 20;
+
+/// Chunks of a download that may wait for the disk: about 256 KiB.
+const CHUNKS: usize = 16;
 
 /// How to pull.
 #[derive(Clone, Default)]
@@ -102,13 +106,13 @@ async fn resolve(reference: &Reference, options: &PullOptions) -> Result<Resolve
             match remote.document_in(reference, tries).await {
                 Ok(document) => return Ok(Resolved { remote, document }),
                 Err(Failed { error, unreachable }) => {
-                    // The first refusal is told: it belongs to the most specific credential.
-                    refused.get_or_insert(error);
+                    let another = unreachable && tries == 1;
+                    if !another {
+                        // The first refusal is told: it belongs to the most specific credential.
+                        refused.get_or_insert(error);
+                    }
                     if !unreachable {
                         break;
-                    }
-                    if protocol != ClientProtocol::Http && tries == 1 {
-                        refused = None;
                     }
                 }
             }
@@ -147,10 +151,7 @@ pub(crate) fn client(protocol: ClientProtocol, roots: &[Vec<u8>]) -> Result<Clie
     let config = |accept_invalid_certificates| ClientConfig {
         protocol: protocol.clone(),
         accept_invalid_certificates,
-        extra_root_certificates: roots
-            .iter()
-            .map(|data| Certificate { encoding: CertificateEncoding::Pem, data: data.clone() })
-            .collect(),
+        extra_root_certificates: roots.iter().map(|data| Certificate { encoding: CertificateEncoding::Pem, data: data.clone() }).collect(),
         read_timeout: Some(READ_TIMEOUT),
         connect_timeout: Some(CONNECT_TIMEOUT),
         user_agent: concat!("coracle/", env!("CARGO_PKG_VERSION")),
@@ -194,7 +195,9 @@ impl Remote {
                 Ok((bytes, _)) => return Ok(bytes.to_vec()),
                 Err(error) if transient(&error) && backoff.wait().await => {}
                 Err(error) => {
-                    let unreachable = matches!(&error, OciDistributionError::RequestError(error) if error.is_connect());
+                    // A certificate that we do not trust is an answer: it must not lead to plain HTTP.
+                    let unreachable = matches!(&error, OciDistributionError::RequestError(cause) if cause.is_connect())
+                        && !causes(&error).contains("certificate");
                     return Err(Failed { error: explain("resolve reference", reference, &error), unreachable });
                 }
             }
@@ -207,40 +210,55 @@ impl Remote {
         }
     }
 
-    /// Appends to the file from where it ends. False: the connection broke, and another try may get the rest.
-    async fn receive(&self, blob: &Descriptor, into: &mut Partial) -> Result<bool, Error> {
+    /// Appends to the file from where it ends, off the async threads. False: the connection broke, and another try may get
+    /// the rest.
+    async fn receive(&self, blob: &Descriptor, mut partial: Partial) -> Result<(Partial, bool), Error> {
         let expected = Digest::parse(&blob.digest)?;
-        let response = self.client.pull_blob_stream_partial(&self.reference, blob.digest.as_str(), into.received, None).await;
+        let response = self.client.pull_blob_stream_partial(&self.reference, blob.digest.as_str(), partial.received, None).await;
         let mut stream = match response {
             Ok(BlobResponse::Partial(stream)) => stream,
             Ok(BlobResponse::Full(stream)) => {
-                into.restart()?;
+                partial.restart()?;
                 stream
             }
-            Err(error) if transient(&error) => return Ok(false),
+            Err(error) if transient(&error) => return Ok((partial, false)),
             Err(error) => return Err(explain("fetch a layer of", &self.reference, &error)),
         };
-        while into.received < blob.size
+        let mut received = partial.received;
+        let (chunks, mut inbox) = tokio::sync::mpsc::channel::<Bytes>(CHUNKS);
+        let writer = tokio::task::spawn_blocking(move || {
+            while let Some(chunk) = inbox.blocking_recv() {
+                partial.append(&chunk)?;
+            }
+            Ok::<_, Error>(partial)
+        });
+        while received < blob.size
             && let Some(chunk) = stream.next().await
         {
-            match chunk {
-                Ok(chunk) => into.append(&chunk)?,
+            let chunk = match chunk {
+                Ok(chunk) => chunk,
                 Err(error) => {
-                    tracing::debug!(digest = blob.digest, received = into.received, "a download broke off: {error}");
-                    return Ok(false);
+                    tracing::debug!(digest = blob.digest, received, "a download broke off: {error}");
+                    break;
                 }
+            };
+            received += chunk.len() as u64;
+            if chunks.send(chunk).await.is_err() {
+                // The writer failed and says why.
+                break;
             }
-            self.tell(blob, into.received);
+            self.tell(blob, received);
         }
-        if into.received < blob.size {
-            return Ok(false);
+        drop(chunks);
+        let partial = writer.await.map_err(|error| Error::invalid(format!("blob {expected}"), error))??;
+        if partial.received < blob.size {
+            return Ok((partial, false));
         }
-        let actual = into.digest();
-        if into.received > blob.size {
+        if partial.received > blob.size {
             return Err(Error::invalid(format!("blob {expected}"), format!("longer than the {} bytes promised", blob.size)));
         }
-        expected.check(&format!("blob of {}", self.reference), actual)?;
-        Ok(true)
+        expected.check(&format!("blob of {}", self.reference), partial.digest())?;
+        Ok((partial, true))
     }
 }
 
@@ -260,9 +278,11 @@ impl Source for Remote {
         let mut backoff = Backoff::new(TRIES);
         loop {
             let before = partial.received;
-            if self.receive(blob, &mut partial).await? {
+            let (after, whole) = self.receive(blob, partial).await?;
+            if whole {
                 return Ok(path);
             }
+            partial = after;
             if partial.received > before {
                 // It goes forward, so the count starts anew.
                 backoff = Backoff::new(TRIES);

@@ -19,8 +19,8 @@ use parking_lot::Mutex;
 use rustix::fs::FlockOperation;
 
 use self::index::{Index, Record};
-use self::temporary::Temporary;
 pub(crate) use self::install::{Names, Source};
+use self::temporary::Temporary;
 use crate::digest::Digest;
 use crate::error::{Error, at};
 use crate::model::{ConfigFile, Image, Kind};

@@ -172,7 +172,11 @@ impl Unpacker<'_> {
             EntryType::Char | EntryType::Block | EntryType::Fifo => {
                 let header = entry.header();
                 let number = |part: io::Result<Option<u32>>| part.map(Option::unwrap_or_default);
-                let device = rustix::fs::makedev(number(header.device_major())?, number(header.device_minor())?);
+                let device = match kind {
+                    // Its numbers mean nothing and may be anything.
+                    EntryType::Fifo => 0,
+                    _ => rustix::fs::makedev(number(header.device_major())?, number(header.device_minor())?),
+                };
                 let file_type = match kind {
                     EntryType::Char if device == 0 => return Err(invalid("the device 0/0 stands for a whiteout")),
                     EntryType::Char => FileType::CharacterDevice,

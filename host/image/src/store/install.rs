@@ -10,8 +10,8 @@ use rustix::fs::FlockOperation;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::index::{Record, sync_folder};
 use super::Store;
+use super::index::{Record, sync_folder};
 use crate::digest::{Digest, Digesting};
 use crate::error::{Error, at};
 use crate::model::{ConfigFile, Descriptor, Image, Manifest};
@@ -57,7 +57,6 @@ impl Store {
         };
         let config_digest = Digest::parse(&parsed.config.digest)?;
         let config = source.bytes(&parsed.config, self.scratch()?.path()).await?;
-        self.put(&config_digest, &config)?;
         let mut record = Record {
             config: config_digest.to_string(),
             size: parsed.config.size + parsed.layers.iter().map(|layer| layer.size).sum::<u64>(),
@@ -71,7 +70,17 @@ impl Store {
             record.layers = layers.iter().map(|layer| layer.chain.to_string()).collect();
             self.make_layers(what, layers, source).await?;
         }
-        self.put(&digest, manifest)?;
+        let (store, documents) = (self.clone(), [(config_digest, config), (digest, manifest.to_vec())]);
+        let recorded = tokio::task::spawn_blocking(move || store.record(&documents, record, names));
+        recorded.await.map_err(|error| Error::invalid(what, error))??.ok_or_else(|| Error::NotFound { reference: what.to_owned() })
+    }
+
+    /// All content is here; the documents (configuration and manifest) and the index make it an image.
+    fn record(&self, documents: &[(Digest, Vec<u8>); 2], mut record: Record, names: Names) -> Result<Option<Image>, Error> {
+        for (digest, bytes) in documents {
+            self.put(digest, bytes)?;
+        }
+        let [_, (digest, _)] = documents;
         for part in ["blobs/sha256", "layers/sha256"] {
             sync_folder(&self.inner.folder.join(part))?;
         }
@@ -91,7 +100,7 @@ impl Store {
             }
             Ok(())
         })?;
-        self.get(digest.as_str())?.ok_or_else(|| Error::NotFound { reference: what.to_owned() })
+        self.get(digest.as_str())
     }
 
     /// A small file of known content.
@@ -116,8 +125,11 @@ impl Store {
         }
         let scratch = self.scratch()?;
         let file = source.file(blob, scratch.path()).await?;
-        File::open(&file).and_then(|file| file.sync_all()).map_err(at("sync", &file))?;
-        fs::rename(&file, &path).map_err(at("put in place", &path))
+        let placed = tokio::task::spawn_blocking(move || {
+            File::open(&file).and_then(|file| file.sync_all()).map_err(at("sync", &file))?;
+            fs::rename(&file, &path).map_err(at("put in place", &path))
+        });
+        placed.await.map_err(|error| Error::invalid(&blob.digest, error))?
     }
 
     /// Fetches in parallel, unpacks from the lowest up. Two that make the same layers at once wait for each other layer by
@@ -127,8 +139,8 @@ impl Store {
         // Dropping the set ends the fetches when this future is dropped or fails.
         let mut tasks = JoinSet::new();
         let mut ready = Vec::new();
-        for layer in layers.iter().cloned() {
-            let (store, source, gate) = (self.clone(), source.clone(), gate.clone());
+        for layer in &layers {
+            let (store, source, gate, layer) = (self.clone(), source.clone(), gate.clone(), layer.clone());
             let (done, fetched) = tokio::sync::oneshot::channel();
             tasks.spawn(async move {
                 let _ = done.send(store.fetch_layer(&layer, &*source, &gate).await);

@@ -194,10 +194,13 @@ fn nothing_leaves_the_root() {
         ("two links in a circle", layer().link("a", "b").link("b", "a").file("a/c", "1")),
         ("a file as a folder", layer().file("a", "1").file("a/b", "1")),
         ("a whiteout of dots", layer().file("a/.wh...", "1")),
-        ("a device that is a whiteout", layer().add(EntryType::Char, "a", "", |header| {
-            header.set_device_major(0).unwrap();
-            header.set_device_minor(0).unwrap();
-        })),
+        (
+            "a device that is a whiteout",
+            layer().add(EntryType::Char, "a", "", |header| {
+                header.set_device_major(0).unwrap();
+                header.set_device_minor(0).unwrap();
+            }),
+        ),
         ("a file as the root", layer().file("./", "1").add(EntryType::Symlink, "/", "x", |_| ())),
     ];
     for (what, layer) in refused {
@@ -207,7 +210,8 @@ fn nothing_leaves_the_root() {
 
 #[test]
 fn folders_that_the_archive_leaves_out_come_from_below() {
-    let one = layer().folder("home/", 0o750).folder("home/user/", 0o700).folder("usr/lib/", 0o755).link("lib", "usr/lib").unpack(&[]).unwrap();
+    let one =
+        layer().folder("home/", 0o750).folder("home/user/", 0o700).folder("usr/lib/", 0o755).link("lib", "usr/lib").unpack(&[]).unwrap();
     let two = layer().folder("home/user/", 0o711).unpack(&[one.path().to_path_buf()]).unwrap();
     let lowers = [one.path().to_path_buf(), two.path().to_path_buf()];
     let three = layer().file("home/user/file", "1").file("lib/so", "1").file("new/file", "1").unpack(&lowers).unwrap();
