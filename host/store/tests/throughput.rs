@@ -51,3 +51,24 @@ async fn durable_creates_of_1_kib() {
         );
     }
 }
+
+#[tokio::test]
+#[ignore = "prints figures"]
+async fn bytes_written_by_a_small_update() {
+    let written = || {
+        let io = std::fs::read_to_string("/proc/self/io").unwrap();
+        io.lines().find_map(|line| line.strip_prefix("wchar: ")).unwrap().parse::<u64>().unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let store = RedbStore::open(folder.path().join("state.redb"), Config::default()).unwrap();
+    for round in 0..20 {
+        let before = written();
+        for _ in 0..50 {
+            let ops = vec![Op::Put { key: Bytes::from_static(b"/registry/leases/node"), value: Bytes::from(vec![b'x'; 400]) }];
+            store.txn(Txn { ops, ..Txn::default() }).await.unwrap();
+        }
+        if round % 5 == 4 {
+            println!("{} bytes per commit", (written() - before) / 50);
+        }
+    }
+}
