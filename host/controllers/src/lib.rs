@@ -21,6 +21,7 @@ mod garbage;
 mod namespace;
 mod node_lifecycle;
 mod pending;
+mod pod_gc;
 mod replica_set;
 mod root_ca;
 mod run;

@@ -168,3 +168,67 @@ impl Next {
         Self { after, also: self.also }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parking_lot::Mutex;
+
+    /// Answers each key by a script and notes what was worked on.
+    #[derive(Default)]
+    struct Scripted {
+        seen: Mutex<Vec<String>>,
+    }
+
+    #[async_trait]
+    impl Controller for Scripted {
+        fn watches(&self) -> Vec<Gvr> {
+            Vec::new()
+        }
+        fn keys(&self, _: &Gvr, change: &Change) -> Vec<Key> {
+            vec![Key::changed(change)]
+        }
+        async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
+            let times = {
+                let mut seen = self.seen.lock();
+                seen.push(key.name.clone());
+                seen.iter().filter(|n| **n == key.name).count()
+            };
+            match (key.name.as_str(), times) {
+                ("fails-once", 1) => Err(Error::HashCollision { namespace: String::new(), name: String::new() }),
+                ("comes-again", 1) => Ok(Next::after(Duration::from_millis(1))),
+                ("brings-another", _) => Ok(Next { after: None, also: vec![Key::new("", "another")] }),
+                _ => Ok(Next::done()),
+            }
+        }
+    }
+
+    async fn check(key: &str, expect: &[&str]) {
+        let controller = Arc::new(Scripted::default());
+        let queue = WorkQueue::new();
+        queue.add(Key::new("", key));
+        let worker = tokio::spawn(work("test", controller.clone(), queue.clone()));
+        while controller.seen.lock().len() < expect.len() {
+            tokio::task::yield_now().await;
+        }
+        queue.shut_down();
+        worker.await.unwrap();
+        assert_eq!(*controller.seen.lock(), expect);
+    }
+
+    #[tokio::test]
+    async fn keys_come_again_as_reconcile_says() {
+        check("works", &["works"]).await;
+        check("fails-once", &["fails-once", "fails-once"]).await;
+        check("comes-again", &["comes-again", "comes-again"]).await;
+        check("brings-another", &["brings-another", "another"]).await;
+    }
+
+    #[test]
+    fn the_sooner_time_wins() {
+        let seconds = |s| Some(Duration::from_secs(s));
+        assert_eq!(Next::after(Duration::from_secs(5)).sooner(seconds(3)).after, seconds(3));
+        assert_eq!(Next::done().sooner(seconds(3)).after, seconds(3));
+        assert_eq!(Next::after(Duration::from_secs(5)).sooner(None).after, seconds(5));
+    }
+}

@@ -2,7 +2,8 @@
 
 use crate::run::{Context, Controller};
 use crate::{
-    deployment, endpoint_slice, endpoints, garbage, namespace, node_lifecycle, replica_set, root_ca, service_account, taint_eviction,
+    deployment, endpoint_slice, endpoints, garbage, namespace, node_lifecycle, pod_gc, replica_set, root_ca, service_account,
+    taint_eviction,
 };
 use std::sync::Arc;
 
@@ -26,5 +27,6 @@ pub(crate) const ROWS: &[Row] = &[
     // Most of its work is waiting for deletions (upstream: --concurrent-gc-syncs=20).
     Row { name: "garbagecollector", workers: 20, make: garbage::make },
     Row { name: "nodelifecycle", workers: 4, make: node_lifecycle::make },
+    Row { name: "pod-garbage-collector", workers: 2, make: pod_gc::make },
     Row { name: "taint-eviction", workers: 8, make: taint_eviction::make },
 ];

@@ -17,7 +17,7 @@ pub struct Kind {
     pub scope: Scope,
     pub verbs: Vec<Verb>,
     pub subresources: Vec<Subresource>,
-    /// Printer columns of the Table form, first is always Name.
+    /// Printer columns of the Table form; the first is Name but for events.
     pub columns: Vec<Column>,
     /// Beside `metadata.name` and `metadata.namespace`.
     pub selectable_fields: Vec<SelectableField>,
