@@ -3,6 +3,7 @@
 
 mod lifecycle;
 mod pod;
+mod runtime_class;
 mod table;
 
 use crate::write::Write;

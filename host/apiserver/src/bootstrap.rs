@@ -1,4 +1,5 @@
-//! What every cluster has from its first moment: namespaces, and the `kubernetes` Service with its endpoints
+//! What every cluster has from its first moment: namespaces, the RuntimeClass of wasm, and the `kubernetes`
+//! Service with its endpoints
 //! (`kubernetes/pkg/controlplane`). Made by the one road, as any client would make it.
 
 use crate::config::Config;
@@ -16,6 +17,9 @@ pub async fn bootstrap(service: &ApiService, config: &Config) -> Result<(), Erro
         let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
         create(service, "/api/v1/namespaces", &namespace).await?;
     }
+    // The class that sends a pod's containers to the wasm runtime.
+    let class = json!({ "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": { "name": "wasm" }, "handler": "wasm" });
+    create(service, "/apis/node.k8s.io/v1/runtimeclasses", &class).await?;
     let Some((ip, port)) = config.advertise else { return Ok(()) };
     let address = service.first_service_ip();
     let labels = json!({ "component": "apiserver", "provider": "kubernetes" });

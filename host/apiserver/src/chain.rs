@@ -15,10 +15,15 @@ use object::{Reason, StatusError};
 use registry::Verb;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// `MaxRequestBodyBytes` of upstream's server: what an object may weigh in etcd, with room for JSON.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
+
+/// How long a request waits for one of the places in flight.
+const QUEUE: Duration = Duration::from_secs(15);
+/// How long a client may take to send its body: upstream's `--request-timeout`.
+const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// Answers a request; never fails and never panics.
 pub async fn handle(shared: Arc<Shared>, request: http::Request<Body>) -> Response {
@@ -62,13 +67,15 @@ async fn answer(shared: Arc<Shared>, request: http::Request<Body>, info: Request
     let _permit = if info.is_long_running() {
         None
     } else {
-        match shared.in_flight.try_acquire() {
-            Ok(permit) => Some(permit),
-            Err(_) => return respond::error(&too_many()),
+        // A burst waits its turn; a standstill is told.
+        match tokio::time::timeout(QUEUE, shared.in_flight.acquire()).await {
+            Ok(Ok(permit)) => Some(permit),
+            _ => return respond::error(&too_many()),
         }
     };
     // How much: the body is read whole, within the limit.
-    let body = match Limited::new(body, BODY_LIMIT).collect().await {
+    let read = tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_LIMIT).collect());
+    let body = match read.await.unwrap_or_else(|_| Err("timed out".into())) {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             return respond::error(&StatusError::too_large(format!("Request entity too large: limit is {BODY_LIMIT}")));

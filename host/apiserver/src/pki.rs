@@ -33,6 +33,8 @@ pub enum Error {
     Certificate { name: String, source: rcgen::Error },
     #[error("{path} is not PEM of a certificate or key")]
     Pem { path: PathBuf },
+    #[error("certificate for {name}: more than two groups do not fit")]
+    Groups { name: String },
     #[error("cannot set up TLS")]
     Tls(#[from] rustls::Error),
     #[error("cannot verify client certificates")]
@@ -188,6 +190,9 @@ impl Pki {
 
     fn issue(&self, name: &str, groups: &[String], names: &[String], usage: Usage) -> Result<(String, String), Error> {
         let failed = |source| Error::Certificate { name: name.to_owned(), source };
+        if groups.len() > 2 {
+            return Err(Error::Groups { name: name.to_owned() });
+        }
         let key = KeyPair::generate().map_err(failed)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = subject(name, groups);
@@ -260,9 +265,9 @@ fn san_names(cert: &x509_parser::certificate::X509Certificate<'_>) -> Vec<String
 fn subject(name: &str, groups: &[String]) -> DistinguishedName {
     let mut subject = DistinguishedName::new();
     subject.push(DnType::CommonName, name);
-    // A distinguished name keeps one value per type here, so several groups go into further O attributes by OID.
-    for group in groups {
-        subject.push(DnType::OrganizationName, group.as_str());
+    // The name holds one value per type, so a second group goes into an O that is given by its number.
+    for (group, ty) in groups.iter().zip([DnType::OrganizationName, DnType::CustomDnType(vec![2, 5, 4, 10])]) {
+        subject.push(ty, group.as_str());
     }
     subject
 }

@@ -340,7 +340,8 @@ mod tests {
 
     /// A length-delimited field.
     fn field(tag: u8, body: &[u8]) -> Vec<u8> {
-        let mut out = vec![tag << 3 | 2, u8::try_from(body.len()).unwrap()];
+        let mut out = if tag < 16 { vec![tag << 3 | 2] } else { vec![tag << 3 | 2 | 0x80, tag >> 4] };
+        out.push(u8::try_from(body.len()).unwrap());
         out.extend_from_slice(body);
         out
     }

@@ -8,7 +8,7 @@ use object::{Object, StatusError, Value, json};
 /// How long a pod stays on a node that is not ready or not reachable: upstream's `default-*-toleration-seconds`.
 const TOLERATION_SECONDS: i64 = 300;
 
-fn is_pod_create(write: &Write<'_>, old: Option<&Object>) -> bool {
+pub fn is_pod_create(write: &Write<'_>, old: Option<&Object>) -> bool {
     old.is_none() && write.kind.group.is_empty() && write.kind.resource == "pods" && write.subresource.is_none()
 }
 

@@ -1,10 +1,12 @@
 //! The steps, in order.
 
-use super::{Step, lifecycle, pod};
+use super::{Step, lifecycle, pod, runtime_class};
 
 pub const STEPS: &[&dyn Step] = &[
     // First: nothing else need be asked of an object that has no namespace to be in.
     &lifecycle::NamespaceLifecycle,
+    // Before defaults that the class may bring are needed by anything else.
+    &runtime_class::RuntimeClass,
     &pod::ServiceAccountName,
     &pod::DefaultTolerationSeconds,
     &pod::Priority,

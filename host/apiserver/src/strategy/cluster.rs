@@ -37,7 +37,7 @@ impl Strategy for NodeStrategy {
         for field in ["podCIDR", "providerID"] {
             let (is, was) = (new.str_at(&["spec", field]), old.str_at(&["spec", field]));
             if !was.is_empty() && is != was {
-                errors.forbidden(&Path::new("spec").child(field), "node updates may not change podCIDR except from \"\" to valid");
+                errors.forbidden(&Path::new("spec").child(field), &format!("node updates may not change {field} except from \"\" to valid"));
             }
         }
     }
@@ -76,8 +76,8 @@ impl Strategy for EventStrategy {
 
 impl Strategy for EndpointsStrategy {
     fn validate(&self, new: &Object, errors: &mut ErrorList) {
-        let tree = new.to_value();
-        for (at, subset) in items(&tree, "subsets") {
+        let tree = new.as_map();
+        for (at, subset) in items(tree, "subsets") {
             let path = Path::new("subsets").index(at);
             for list in ["addresses", "notReadyAddresses"] {
                 for (at, address) in items(subset, list) {
@@ -110,18 +110,18 @@ const MAX_ADDRESSES: usize = 100;
 
 impl Strategy for EndpointSliceStrategy {
     fn validate(&self, new: &Object, errors: &mut ErrorList) {
-        let tree = new.to_value();
-        let ty = text(&tree, "addressType");
+        let tree = new.as_map();
+        let ty = text(tree, "addressType");
         one_of(ty, &["FQDN", "IPv4", "IPv6"], &Path::new("addressType"), errors);
-        let count = items(&tree, "endpoints").count();
+        let count = items(tree, "endpoints").count();
         if count > MAX_ENDPOINTS {
             errors.too_many(&Path::new("endpoints"), count, MAX_ENDPOINTS);
         }
-        let ports = items(&tree, "ports").count();
+        let ports = items(tree, "ports").count();
         if ports > MAX_PORTS {
             errors.too_many(&Path::new("ports"), ports, MAX_PORTS);
         }
-        for (at, endpoint) in items(&tree, "endpoints") {
+        for (at, endpoint) in items(tree, "endpoints") {
             let path = Path::new("endpoints").index(at).child("addresses");
             let addresses = items(endpoint, "addresses").count();
             if addresses == 0 {
@@ -140,7 +140,7 @@ impl Strategy for EndpointSliceStrategy {
             }
         }
         let mut seen = std::collections::HashSet::new();
-        for (at, port) in items(&tree, "ports") {
+        for (at, port) in items(tree, "ports") {
             let (name, path) = (text(port, "name"), Path::new("ports").index(at));
             if !name.is_empty() {
                 errors.invalid_all(&path.child("name"), name, names::dns1123_label(name));
@@ -159,8 +159,8 @@ impl Strategy for EndpointSliceStrategy {
 
 impl Strategy for RoleStrategy {
     fn validate(&self, new: &Object, errors: &mut ErrorList) {
-        let tree = new.to_value();
-        for (at, rule) in items(&tree, "rules") {
+        let tree = new.as_map();
+        for (at, rule) in items(tree, "rules") {
             let path = Path::new("rules").index(at);
             if is_empty(rule.get("verbs")) {
                 errors.required(&path.child("verbs"), "verbs must contain at least one value");
@@ -187,7 +187,7 @@ impl Strategy for RoleStrategy {
 
 impl Strategy for RoleBindingStrategy {
     fn validate(&self, new: &Object, errors: &mut ErrorList) {
-        let tree = new.to_value();
+        let tree = new.as_map();
         let namespaced = !new.namespace().is_empty();
         let empty = Value::Null;
         let role = tree.get("roleRef").unwrap_or(&empty);
@@ -202,7 +202,7 @@ impl Strategy for RoleBindingStrategy {
         if text(role, "name").is_empty() {
             errors.required(&path.child("name"), "");
         }
-        for (at, subject) in items(&tree, "subjects") {
+        for (at, subject) in items(tree, "subjects") {
             let path = Path::new("subjects").index(at);
             if text(subject, "name").is_empty() {
                 errors.required(&path.child("name"), "");

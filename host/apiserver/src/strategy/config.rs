@@ -15,16 +15,16 @@ const MAX: usize = 1024 * 1024;
 
 impl Strategy for ConfigMapStrategy {
     fn validate(&self, new: &Object, errors: &mut ErrorList) {
-        let tree = new.to_value();
+        let tree = new.as_map();
         let mut total = 0;
-        for (key, value) in entries(&tree, "data") {
+        for (key, value) in entries(tree, "data") {
             errors.invalid_all(&Path::new("data").key(key), key, names::config_map_key(key));
             if new.at(&["binaryData", key]).is_some() {
                 errors.invalid(&Path::new("data").key(key), key.as_str(), "duplicate of key present in binaryData");
             }
             total += value.as_str().map_or(0, str::len);
         }
-        for (key, value) in entries(&tree, "binaryData") {
+        for (key, value) in entries(tree, "binaryData") {
             errors.invalid_all(&Path::new("binaryData").key(key), key, names::config_map_key(key));
             total += decoded_len(value);
         }
@@ -51,10 +51,10 @@ impl Strategy for SecretStrategy {
     }
 
     fn validate(&self, new: &Object, errors: &mut ErrorList) {
-        let tree = new.to_value();
+        let tree = new.as_map();
         let data = Path::new("data");
         let mut total = 0;
-        for (key, value) in entries(&tree, "data") {
+        for (key, value) in entries(tree, "data") {
             errors.invalid_all(&data.key(key), key, names::config_map_key(key));
             total += decoded_len(value);
         }
@@ -114,7 +114,7 @@ fn decoded_len(value: &Value) -> usize {
 
 /// What `immutable: true` forbids.
 fn frozen(new: &Object, old: &Object, fields: &[&str], errors: &mut ErrorList) {
-    if !flag(&old.to_value(), "immutable") {
+    if !flag(old.as_map(), "immutable") {
         return;
     }
     let detail = "field is immutable when `immutable` is set";

@@ -1,27 +1,43 @@
 //! Short ways to read a tree whose types the decoder has already checked.
 
-use object::Value;
 use object::field::{ErrorList, Path};
-use object::names;
+use object::{Map, Value, names};
 
-pub fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+/// Anything with named fields.
+pub trait Tree {
+    fn get(&self, field: &str) -> Option<&Value>;
+}
+
+impl Tree for Value {
+    fn get(&self, field: &str) -> Option<&Value> {
+        Value::get(self, field)
+    }
+}
+
+impl Tree for Map<String, Value> {
+    fn get(&self, field: &str) -> Option<&Value> {
+        Map::get(self, field)
+    }
+}
+
+pub fn text<'v>(value: &'v impl Tree, field: &str) -> &'v str {
     value.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
-pub fn number(value: &Value, field: &str) -> Option<i64> {
+pub fn number(value: &impl Tree, field: &str) -> Option<i64> {
     value.get(field).and_then(Value::as_i64)
 }
 
-pub fn flag(value: &Value, field: &str) -> bool {
+pub fn flag(value: &impl Tree, field: &str) -> bool {
     value.get(field).and_then(Value::as_bool).unwrap_or(false)
 }
 
 /// The items of a list field with their index.
-pub fn items<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = (usize, &'v Value)> {
+pub fn items<'v>(value: &'v impl Tree, field: &str) -> impl Iterator<Item = (usize, &'v Value)> {
     value.get(field).and_then(Value::as_array).into_iter().flatten().enumerate()
 }
 
-pub fn entries<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = (&'v String, &'v Value)> {
+pub fn entries<'v>(value: &'v impl Tree, field: &str) -> impl Iterator<Item = (&'v String, &'v Value)> {
     value.get(field).and_then(Value::as_object).into_iter().flatten()
 }
 

@@ -52,7 +52,7 @@ impl Strategy for ServiceStrategy {
             for port in ports_mut(new) {
                 let same = |o: &&Value| {
                     o.get("port") == port.get("port")
-                        && text(o, "protocol") == port.get("protocol").and_then(Value::as_str).unwrap_or_default()
+                        && text(*o, "protocol") == port.get("protocol").and_then(Value::as_str).unwrap_or_default()
                 };
                 let number = old_ports.iter().find(same).and_then(node_port).filter(|n| !asked.contains(n));
                 if let (None, Some(number)) = (port.get("nodePort").and_then(Value::as_i64).filter(|p| *p > 0), number) {

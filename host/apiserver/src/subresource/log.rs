@@ -134,7 +134,7 @@ async fn fetch(call: &Call, node: &Object, path: &str) -> Result<http::Response<
     let failed = |told: String| StatusError::internal(format!("Get \"https://{}{path}\": {told}", node.name()));
     let tls = call.shared.config.node_client.clone().ok_or_else(|| failed("this server has no certificate for nodes".to_owned()))?;
     let addresses = node.at(&["status", "addresses"]).and_then(Value::as_array);
-    let address = addresses.into_iter().flatten().find(|a| text(a, "type") == "InternalIP").map(|a| text(a, "address"));
+    let address = addresses.into_iter().flatten().find(|a| text(*a, "type") == "InternalIP").map(|a| text(a, "address"));
     let ip: IpAddr =
         address.and_then(|a| a.parse().ok()).ok_or_else(|| failed("no preferred addresses found; known addresses: []".to_owned()))?;
     let port = node.at(&["status", "daemonEndpoints", "kubeletEndpoint", "Port"]).and_then(Value::as_u64);

@@ -7,7 +7,7 @@ use crate::negotiate::Form;
 use crate::selection::Selection;
 use crate::server::{Shared, store_error};
 use crate::transform;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::{BoxStream, Stream};
 use object::{StatusError, json};
@@ -20,6 +20,9 @@ use std::time::Duration;
 use store::EventBatch;
 use tokio::time::{Instant, Interval, Sleep};
 use tokio_util::sync::CancellationToken;
+
+/// Bytes of events sent in one piece: four TLS records.
+const CHUNK: usize = 64 * 1024;
 
 pub struct Watcher {
     shared: Arc<Shared>,
@@ -35,6 +38,9 @@ pub struct Watcher {
     changed: tokio::sync::watch::Receiver<u64>,
     /// Changes between the client's revision and the ring, from the store.
     history: Option<History>,
+    /// Initial state that is not told yet.
+    initial: VecDeque<Arc<Item>>,
+    initial_bookmark: bool,
     /// Lines ready to be sent.
     ready: VecDeque<Bytes>,
     bookmarks: Option<Interval>,
@@ -97,6 +103,8 @@ impl Watcher {
             include,
             cursor: 0,
             history: None,
+            initial: VecDeque::new(),
+            initial_bookmark: false,
             ready: VecDeque::new(),
             bookmarks: bookmarks.then(|| tokio::time::interval_at(Instant::now() + interval, interval)),
             told: 0,
@@ -120,18 +128,42 @@ impl Watcher {
         let applied = self.shared.caches.applied();
         let snapshot = self.cache.snapshot(&self.namespace, None, 0, |item| self.selection.matches(&self.kind, item));
         self.cursor = applied.max(snapshot.revision);
-        for item in snapshot.items {
+        self.initial = snapshot.items.into();
+        self.initial_bookmark = bookmark;
+    }
+
+    /// Queues the next of the initial events: made as they are sent, so that a large state is not held twice.
+    fn more_initial(&mut self) {
+        let mut size = 0;
+        while size < CHUNK
+            && let Some(item) = self.initial.pop_front()
+        {
             let line = match self.form {
                 Form::Object => event_line("ADDED", &item.json),
                 _ => self.transformed("ADDED", &item),
             };
+            size += line.len();
             self.ready.push_back(line);
         }
-        if bookmark {
+        if self.initial.is_empty() && std::mem::take(&mut self.initial_bookmark) {
             let line = self.bookmark(self.cursor, true);
             self.ready.push_back(line);
             self.told = self.cursor;
         }
+    }
+
+    /// Lines that are ready, in one piece up to a size: fewer frames and system calls in a burst.
+    fn take_ready(&mut self) -> Option<Bytes> {
+        let first = self.ready.pop_front()?;
+        if self.ready.is_empty() || first.len() >= CHUNK {
+            return Some(first);
+        }
+        let mut chunk = BytesMut::from(first.as_ref());
+        while let Some(line) = self.ready.front().filter(|line| chunk.len() + line.len() <= CHUNK) {
+            chunk.extend_from_slice(line);
+            self.ready.pop_front();
+        }
+        Some(chunk.freeze())
     }
 
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
@@ -143,8 +175,12 @@ impl Watcher {
 
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if let Some(line) = self.ready.pop_front() {
-                return Some(line);
+            if let Some(lines) = self.take_ready() {
+                return Some(lines);
+            }
+            if !self.initial.is_empty() || self.initial_bookmark {
+                self.more_initial();
+                continue;
             }
             if self.ended {
                 return None;

@@ -156,7 +156,7 @@ fn separate_status(write: &Write<'_>, new: &mut Object, old: &Object) {
         return;
     }
     if !write.is_status() {
-        if write.subresource.is_none() {
+        if matches!(write.subresource.as_deref(), None | Some("finalize")) {
             set_or_remove(new, "status", old.at(&["status"]).cloned());
         }
         return;
