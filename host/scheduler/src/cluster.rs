@@ -2,7 +2,9 @@
 
 use crate::event::Events;
 use crate::node::NodeRow;
+use crate::plugins::{Cx, Rows};
 use crate::pod::PodInfo;
+use crate::topology::Namespaces;
 use interfaces::schedule::NodeTable;
 use object::Object;
 use std::collections::HashMap;
@@ -17,6 +19,9 @@ pub struct Cluster {
     homeless: HashMap<String, NodeRow>,
     pods: HashMap<String, Placed>,
     images: Images,
+    namespaces: Namespaces,
+    /// Pods on nodes that care about other pods.
+    affine_pods: usize,
     generation: u64,
     table: NodeTable,
     /// Rows that `table` does not show yet: whether more than the usage changed.
@@ -42,8 +47,23 @@ impl Cluster {
         &self.rows
     }
 
-    pub fn images(&self) -> &Images {
-        &self.images
+    pub fn set_namespace(&mut self, name: &str, namespace: Option<Arc<Object>>) {
+        match namespace {
+            Some(namespace) => drop(self.namespaces.insert(name.to_owned(), namespace)),
+            None => drop(self.namespaces.remove(name)),
+        }
+    }
+
+    /// What plugins see in a cycle for this pod.
+    pub fn cx<'a>(&'a self, pod: &'a PodInfo) -> Cx<'a> {
+        Cx {
+            pod,
+            rows: Rows::of(&self.rows),
+            table: &self.table,
+            images: &self.images,
+            namespaces: &self.namespaces,
+            affine_pods: self.affine_pods,
+        }
     }
 
     pub fn row(&self, name: &str) -> Option<&NodeRow> {
@@ -107,17 +127,18 @@ impl Cluster {
         self.generation += 1;
     }
 
-    /// A pod that the API shows on a node. Confirms an assumed one.
-    pub fn place(&mut self, pod: Arc<PodInfo>) {
+    /// A pod that the API shows on a node; whether that changes anything for other pods. Confirms an assumed one.
+    pub fn place(&mut self, pod: Arc<PodInfo>) -> bool {
         if let Some(known) = self.pods.get_mut(&pod.uid) {
-            if known.node == pod.node_name && known.info.asks == pod.asks && known.info.ports == pod.ports {
-                known.assumed = false;
-                return;
+            if known.node == pod.node_name && !known.info.matters_differently(&pod) {
+                // Others that wait for it were not told when it was assumed: it might not have come.
+                return std::mem::take(&mut known.assumed);
             }
             self.remove_pod(&pod.uid);
         }
         let node = pod.node_name.clone();
         self.put(pod, node, false);
+        true
     }
 
     /// Counts a pod as being on a node from now on.
@@ -136,12 +157,9 @@ impl Cluster {
         self.pods.get(uid).is_some_and(|p| p.assumed)
     }
 
-    pub fn is_placed(&self, uid: &str) -> bool {
-        self.pods.contains_key(uid)
-    }
-
     pub fn remove_pod(&mut self, uid: &str) -> Option<Arc<PodInfo>> {
         let placed = self.pods.remove(uid)?;
+        self.affine_pods -= usize::from(!placed.info.affinity.is_none());
         if let Some(at) = self.by_name.get(&placed.node).copied() {
             if let Some(row) = self.rows.get_mut(at as usize) {
                 row.remove(uid);
@@ -166,6 +184,7 @@ impl Cluster {
             }
             None => self.homeless.entry(node.clone()).or_default().add(info.clone()),
         }
+        self.affine_pods += usize::from(!info.affinity.is_none());
         self.pods.insert(info.uid.clone(), Placed { info, node, assumed });
     }
 

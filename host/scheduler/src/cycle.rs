@@ -63,7 +63,7 @@ impl Cycle {
             cluster.refresh_table();
         }
         let cluster = &*cluster;
-        let cx = Cx { pod, rows: cluster.rows(), table: cluster.table(), images: cluster.images() };
+        let cx = cluster.cx(pod);
         let nominee = cluster.index(pod.nominated_node());
         if let Some(node) = nominee {
             self.candidates.clear();
@@ -120,13 +120,13 @@ impl Cycle {
     async fn respect(&mut self, cx: &Cx<'_>, rows: &[Row], nominated: &Nominated) {
         let mut kept = Vec::with_capacity(self.candidates.len());
         for node in std::mem::take(&mut self.candidates) {
-            let Some(row) = cx.rows.get(node as usize) else { continue };
+            let Some(row) = cx.rows.get(node) else { continue };
             let coming = nominated.get(&row.name).into_iter().flatten();
             let coming: Vec<_> = coming.filter(|p| p.priority >= cx.pod.priority && p.uid != cx.pod.uid).collect();
             if !coming.is_empty() {
                 let mut then = row.clone();
                 coming.into_iter().for_each(|p| then.add(p.clone()));
-                if let Err(verdict) = simulate(cx, &then, rows).await {
+                if let Err(verdict) = simulate(cx, node, &then, rows).await {
                     self.diagnosis.asking(verdict.row);
                     self.diagnosis.refuse(node, verdict.code, verdict.reasons.into_iter().map(Into::into));
                     continue;
@@ -187,15 +187,15 @@ pub struct Verdict {
 }
 
 /// Whether a node as it would be takes the pod, by the plugins that can tell.
-pub async fn simulate(cx: &Cx<'_>, node: &NodeRow, rows: &[Row]) -> Result<(), Verdict> {
-    let one = [node.clone()];
-    let cx = Cx { pod: cx.pod, rows: &one, table: cx.table, images: cx.images };
-    for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.filters && row.plugin.simulates()) {
-        let (mut candidates, mut told) = (vec![0], Diagnosis::default());
+pub async fn simulate(cx: &Cx<'_>, at: u32, node: &NodeRow, rows: &[Row]) -> Result<(), Verdict> {
+    // With the node as it would be, pods with wishes about others are looked for everywhere.
+    let cx = Cx { rows: cx.rows.with(at, node), affine_pods: usize::MAX, ..*cx };
+    for (number, row) in rows.iter().enumerate().filter(|(_, row)| row.filters && row.plugin.simulates()) {
+        let (mut candidates, mut told) = (vec![at], Diagnosis::default());
         // A native filter does not fail.
         let _ = row.plugin.filter(&cx, &mut candidates, &mut told).await;
-        if let Some((_, code)) = told.refused().first() {
-            return Err(Verdict { row: at, code: *code, reasons: told.reasons().map(str::to_owned).collect() });
+        if let Some(refused) = told.refused().first() {
+            return Err(Verdict { row: number, code: refused.code, reasons: told.reasons().map(str::to_owned).collect() });
         }
     }
     Ok(())

@@ -6,13 +6,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub type Reason = Cow<'static, str>;
 
+/// A node that will not take the pod.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused {
+    pub node: u32,
+    pub code: Code,
+    /// Of the plugin table: who refused it.
+    pub row: usize,
+}
+
 /// What became of the nodes that were looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnosis {
     /// How many nodes each reason was given for. A node may have several.
     reasons: BTreeMap<Reason, usize>,
     /// Each refused node once.
-    refused: Vec<(u32, Code)>,
+    refused: Vec<Refused>,
     /// Rows of the plugin table that refused something.
     plugins: BTreeSet<usize>,
     /// The row whose filter runs now.
@@ -38,11 +47,11 @@ impl Diagnosis {
         for reason in reasons {
             *self.reasons.entry(reason).or_default() += 1;
         }
-        self.refused.push((node, code));
+        self.refused.push(Refused { node, code, row: self.row });
         self.plugins.insert(self.row);
     }
 
-    pub fn refused(&self) -> &[(u32, Code)] {
+    pub fn refused(&self) -> &[Refused] {
         &self.refused
     }
 

@@ -25,5 +25,6 @@ pub mod resources;
 mod run;
 #[cfg(test)]
 mod testing;
+pub mod topology;
 
 pub use run::{Config, run};

@@ -24,6 +24,8 @@ pub struct NodeRow {
     /// Cpu and memory with defaults for containers that ask for none.
     pub non_zero: Resources,
     pub pods: Vec<Arc<PodInfo>>,
+    /// Those of them with affinity or anti-affinity to others.
+    pub affine: Vec<Arc<PodInfo>>,
     pub ports: Vec<HostPort>,
     /// Raised with every change of the row.
     pub generation: u64,
@@ -53,6 +55,9 @@ impl NodeRow {
         self.requested.add(&pod.asks.requests);
         self.non_zero.add(&pod.asks.non_zero);
         self.ports.extend(pod.ports.iter().cloned());
+        if !pod.affinity.is_none() {
+            self.affine.push(pod.clone());
+        }
         self.pods.push(pod);
     }
 
@@ -60,6 +65,7 @@ impl NodeRow {
     pub fn remove(&mut self, uid: &str) -> bool {
         let Some(at) = self.pods.iter().position(|p| p.uid == uid) else { return false };
         let pod = self.pods.swap_remove(at);
+        self.affine.retain(|p| p.uid != uid);
         self.requested.subtract(&pod.asks.requests);
         self.non_zero.subtract(&pod.asks.non_zero);
         for port in &pod.ports {

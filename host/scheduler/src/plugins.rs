@@ -3,12 +3,14 @@
 
 mod foreign;
 mod image_locality;
+mod inter_pod_affinity;
 mod node_affinity;
 mod node_name;
 mod node_ports;
 mod node_resources_balanced;
 mod node_resources_fit;
 mod node_unschedulable;
+mod pod_topology_spread;
 pub mod table;
 mod taint_toleration;
 
@@ -17,6 +19,7 @@ use crate::diagnosis::Diagnosis;
 use crate::event::{Event, Events};
 use crate::node::NodeRow;
 use crate::pod::PodInfo;
+use crate::topology::Namespaces;
 use async_trait::async_trait;
 use interfaces::schedule::{NodeTable, PluginError};
 
@@ -26,11 +29,48 @@ pub const MAX_SCORE: i64 = 100;
 /// What a plugin sees in one cycle; nothing of it changes meanwhile.
 pub struct Cx<'a> {
     pub pod: &'a PodInfo,
-    /// Candidates are indices into it.
-    pub rows: &'a [NodeRow],
+    pub rows: Rows<'a>,
     /// The same rows as plugins outside see them; empty when there are none.
     pub table: &'a NodeTable,
     pub images: &'a Images,
+    pub namespaces: &'a Namespaces,
+    /// How many pods on nodes have affinity or anti-affinity to others.
+    pub affine_pods: usize,
+}
+
+/// The nodes; candidates are indices into them. One may be another than it is, to see what would be.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    all: &'a [NodeRow],
+    instead: Option<(u32, &'a NodeRow)>,
+}
+
+impl<'a> Rows<'a> {
+    pub fn of(all: &'a [NodeRow]) -> Self {
+        Self { all, instead: None }
+    }
+    pub fn with(self, at: u32, node: &'a NodeRow) -> Self {
+        Self { instead: Some((at, node)), ..self }
+    }
+    pub fn get(&self, at: u32) -> Option<&'a NodeRow> {
+        match self.instead {
+            Some((replaced, node)) if replaced == at => Some(node),
+            _ => self.all.get(at as usize),
+        }
+    }
+    pub fn iter(&self) -> impl Iterator<Item = &'a NodeRow> + use<'a> {
+        let (all, instead) = (self.all, self.instead);
+        all.iter().enumerate().map(move |(at, node)| match instead {
+            Some((replaced, other)) if replaced as usize == at => other,
+            _ => node,
+        })
+    }
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
 }
 
 /// Methods default to "no opinion".
@@ -70,7 +110,7 @@ where
     R: Fn(&NodeRow) -> Option<(interfaces::schedule::Code, &'static str)>,
 {
     candidates.retain(|node| {
-        let verdict = cx.rows.get(*node as usize).and_then(&check);
+        let verdict = cx.rows.get(*node).and_then(&check);
         if let Some((code, reason)) = verdict {
             refused.refuse(*node, code, [reason.into()]);
         }
@@ -188,6 +228,61 @@ mod tests {
         let told =
             place(&pair(json!({}), json!({})), &[old], &pod("p", json!({ "cpu": "1", "memory": "2Gi" })), PluginSet::default()).await;
         assert_eq!(told, "b");
+    }
+
+    /// Two zones of one node each, `a` and `b`; the pods are on `a`.
+    async fn check_together(before: &[Arc<PodInfo>], more: Value, expect: &str) {
+        let zoned = |name: &str| node(name, json!({ "metadata": { "labels": { "zone": name } } }));
+        let pod = pod_with("p", more);
+        let told = place(&[zoned("a"), zoned("b")], before, &pod, PluginSet::default()).await;
+        assert_eq!(told, expect, "{:?}", pod.object);
+    }
+
+    #[tokio::test]
+    async fn pods_are_near_or_apart() {
+        let term = |app: &str| json!({ "labelSelector": { "matchLabels": { "app": app } }, "topologyKey": "zone" });
+        let required = |kind: &str, app: &str| json!({ "spec": { "affinity": { kind: { "requiredDuringSchedulingIgnoredDuringExecution": [term(app)] } } } });
+        let preferred = |kind: &str, app: &str| {
+            let term = json!({ "weight": 100, "podAffinityTerm": term(app) });
+            json!({ "spec": { "affinity": { kind: { "preferredDuringSchedulingIgnoredDuringExecution": [term] } } } })
+        };
+        let web = [pod_with("web", json!({ "metadata": { "labels": { "app": "web" } } }))];
+        check_together(&web, required("podAffinity", "web"), "a").await;
+        check_together(&web, required("podAntiAffinity", "web"), "b").await;
+        check_together(&web, preferred("podAffinity", "web"), "a").await;
+        check_together(&web, preferred("podAntiAffinity", "web"), "b").await;
+        check_together(&web, required("podAffinity", "db"), "0/2 nodes are available: 2 node(s) didn't match pod affinity rules.").await;
+        let mut own_group = required("podAffinity", "web");
+        own_group["metadata"] = json!({ "labels": { "app": "web" } });
+        check_together(&web, own_group, "a").await;
+        let mut first = required("podAntiAffinity", "web");
+        first["spec"]["affinity"]["podAffinity"] = json!({ "requiredDuringSchedulingIgnoredDuringExecution": [term("new")] });
+        first["metadata"] = json!({ "labels": { "app": "new" } });
+        check_together(&web, first, "b").await;
+        let loner = [pod_with("loner", required("podAntiAffinity", "web"))];
+        check_together(&loner, json!({ "metadata": { "labels": { "app": "web" } } }), "b").await;
+        let elsewhere = [pod_with("x", json!({ "metadata": { "labels": { "app": "web" }, "namespace": "other" } }))];
+        check_together(&elsewhere, required("podAffinity", "web"), "0/2 nodes are available: 2 node(s) didn't match pod affinity rules.")
+            .await;
+    }
+
+    #[tokio::test]
+    async fn pods_are_spread() {
+        let spread = |when: &str, key: &str| {
+            let constraint = json!({ "maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": when, "labelSelector": { "matchLabels": { "app": "web" } } });
+            json!({ "metadata": { "labels": { "app": "web" } }, "spec": { "topologySpreadConstraints": [constraint] } })
+        };
+        let web = |name: &str| pod_with(name, json!({ "metadata": { "labels": { "app": "web" } } }));
+        check_together(&[web("1")], spread("DoNotSchedule", "zone"), "b").await;
+        check_together(&[web("1"), web("2")], spread("ScheduleAnyway", "zone"), "b").await;
+        let missing = "0/2 nodes are available: 2 node(s) didn't match pod topology spread constraints (missing required label).";
+        check_together(&[], spread("DoNotSchedule", "rack"), missing).await;
+        let mut only_a = spread("DoNotSchedule", "zone");
+        only_a["spec"]["nodeSelector"] = json!({ "zone": "a" });
+        check_together(&[web("1"), web("2")], only_a.clone(), "a").await;
+        only_a["spec"]["topologySpreadConstraints"][0]["nodeAffinityPolicy"] = json!("Ignore");
+        let told = "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) didn't match pod topology spread constraints.";
+        check_together(&[web("1"), web("2")], only_a, told).await;
     }
 
     /// Refuses nodes by name, likes one, or fails.

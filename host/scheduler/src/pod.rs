@@ -2,6 +2,7 @@
 
 use crate::affinity::NodeSelection;
 use crate::resources::{self, PodRequests};
+use crate::topology::{PodAffinity, Spread};
 use interfaces::schedule::PodView;
 use object::{Map, Object, Value};
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ pub struct PodInfo {
     pub asks: PodRequests,
     pub selection: NodeSelection,
     pub tolerations: Vec<Toleration>,
+    pub affinity: PodAffinity,
+    pub spread: Vec<Spread>,
     pub ports: Vec<HostPort>,
     /// Of all containers, in order, with their tag.
     pub images: Vec<String>,
@@ -60,6 +63,8 @@ impl PodInfo {
             priority: spec("priority").and_then(Value::as_i64).and_then(|p| i32::try_from(p).ok()).unwrap_or_default(),
             asks: resources::of_pod(&object),
             selection: NodeSelection::of(&object),
+            affinity: PodAffinity::of(&object),
+            spread: Spread::of(&object),
             tolerations: list("tolerations").map(Toleration::of).collect(),
             ports: ports.filter_map(HostPort::of).collect(),
             images: list("initContainers").chain(containers()).map(|c| with_tag(text(c, "image"))).filter(|i| !i.is_empty()).collect(),
@@ -100,6 +105,14 @@ impl PodInfo {
         let meta = |pod: &Self, field: &str| pod.object.at(&["metadata", field]).cloned();
         self.object.at(&["spec"]) != other.object.at(&["spec"])
             || ["labels", "annotations"].into_iter().any(|f| meta(self, f) != meta(other, f))
+    }
+
+    /// Whether two versions of a pod on a node differ in what concerns other pods.
+    pub fn matters_differently(&self, other: &Self) -> bool {
+        self.asks != other.asks
+            || self.ports != other.ports
+            || self.object.labels() != other.object.labels()
+            || self.object.is_deleting() != other.object.is_deleting()
     }
 
     /// The projection that plugins outside get, made on first use.

@@ -3,7 +3,7 @@
 
 use crate::cluster::Cluster;
 use crate::cycle::simulate;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, Refused};
 use crate::node::NodeRow;
 use crate::plugins::Cx;
 use crate::plugins::table::Row;
@@ -35,21 +35,23 @@ pub(crate) async fn preempt(pod: &PodInfo, cluster: &Cluster, rows: &[Row], refu
     if leaving_from_nominated(pod, cluster) {
         return Outcome::NotEligible("not eligible due to a terminating pod on the nominated node.".to_owned());
     }
-    let cx = Cx { pod, rows: cluster.rows(), table: cluster.table(), images: cluster.images() };
+    let cx = cluster.cx(pod);
     let mut told = Diagnosis::default();
     let mut found: Vec<(String, Vec<Arc<PodInfo>>)> = Vec::new();
     let all = refused.refused();
     let limit = (all.len() * LEAST_PERCENT / 100).max(LEAST_CANDIDATES);
-    for (node, code) in all {
-        let Some(row) = cx.rows.get(*node as usize) else { continue };
-        if *code == Code::UnschedulableAndUnresolvable {
+    for Refused { node, code, row: refuser } in all {
+        let Some(row) = cx.rows.get(*node) else { continue };
+        // Whether a plugin outside would change its mind cannot be known without doing it.
+        let knowable = rows.get(*refuser).is_some_and(|r| r.plugin.simulates());
+        if *code == Code::UnschedulableAndUnresolvable || !knowable {
             told.refuse(*node, *code, [NOT_HELPFUL.into()]);
             continue;
         }
         if found.len() >= limit {
             continue;
         }
-        match victims_on(&cx, row, rows).await {
+        match victims_on(&cx, *node, row, rows).await {
             Ok(victims) => found.push((row.name.clone(), victims)),
             Err(reasons) => told.refuse(*node, *code, reasons.into_iter().map(Into::into)),
         }
@@ -67,7 +69,7 @@ fn leaving_from_nominated(pod: &PodInfo, cluster: &Cluster) -> bool {
 }
 
 /// The fewest and least important pods that must go, the most important first; or why it does not help.
-async fn victims_on(cx: &Cx<'_>, row: &NodeRow, rows: &[Row]) -> Result<Vec<Arc<PodInfo>>, Vec<String>> {
+async fn victims_on(cx: &Cx<'_>, at: u32, row: &NodeRow, rows: &[Row]) -> Result<Vec<Arc<PodInfo>>, Vec<String>> {
     let mut lower: Vec<Arc<PodInfo>> = row.pods.iter().filter(|p| p.priority < cx.pod.priority).cloned().collect();
     if lower.is_empty() {
         return Err(vec![NO_VICTIMS.to_owned()]);
@@ -76,17 +78,18 @@ async fn victims_on(cx: &Cx<'_>, row: &NodeRow, rows: &[Row]) -> Result<Vec<Arc<
     for pod in &lower {
         without.remove(&pod.uid);
     }
-    simulate(cx, &without, rows).await.map_err(|verdict| verdict.reasons)?;
+    simulate(cx, at, &without, rows).await.map_err(|verdict| verdict.reasons)?;
     lower.sort_by(|a, b| (Reverse(a.priority), started(a)).cmp(&(Reverse(b.priority), started(b))));
     let mut victims = Vec::new();
     for pod in lower {
         without.add(pod.clone());
-        if simulate(cx, &without, rows).await.is_err() {
+        if simulate(cx, at, &without, rows).await.is_err() {
             without.remove(&pod.uid);
             victims.push(pod);
         }
     }
-    Ok(victims)
+    // It would fit as things are: what refused it has gone, and the next cycle will see.
+    if victims.is_empty() { Err(vec![NO_VICTIMS.to_owned()]) } else { Ok(victims) }
 }
 
 /// `pickOneNodeForPreemption`: the least important highest victim, the least sum of priorities, the fewest, and those

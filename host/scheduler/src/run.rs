@@ -37,9 +37,10 @@ const TURN: u32 = 32;
 /// Schedules pods until `shutdown`; then waits for bindings under way. `client` is the scheduler's identity; `plugins` are
 /// asked beside the native ones, and a change of them takes effect with the next pod.
 pub async fn run(client: Client, config: Config, plugins: watch::Receiver<PluginSet>, shutdown: CancellationToken) {
-    let (pods, nodes) = (client.cache(&gvr::pods()), client.cache(&gvr::nodes()));
+    let (pods, nodes, namespaces) = (client.cache(&gvr::pods()), client.cache(&gvr::nodes()), client.cache(&gvr::namespaces()));
     let ready = async {
         nodes.ready().await;
+        namespaces.ready().await;
         pods.ready().await;
     };
     tokio::select! {
@@ -52,7 +53,7 @@ pub async fn run(client: Client, config: Config, plugins: watch::Receiver<Plugin
         rows,
         writer: Arc::new(Writer::new(&client, &config.scheduler_name)),
         permits: Arc::new(Semaphore::new(config.parallel_bindings.max(1))),
-        inputs: Inputs { nodes: nodes.subscribe(), pods: pods.subscribe(), bound, plugins },
+        inputs: Inputs { nodes: nodes.subscribe(), namespaces: namespaces.subscribe(), pods: pods.subscribe(), bound, plugins },
         pods,
         config,
         cluster: Cluster::default(),
@@ -86,6 +87,7 @@ struct Scheduler {
 
 struct Inputs {
     nodes: Receiver,
+    namespaces: Receiver,
     pods: Receiver,
     bound: mpsc::UnboundedReceiver<Bound>,
     plugins: watch::Receiver<PluginSet>,
@@ -94,6 +96,7 @@ struct Inputs {
 /// What comes in.
 enum Input {
     Node(Change),
+    Namespace(Change),
     Pod(Change),
     Bound(Bound),
     Plugins,
@@ -111,7 +114,8 @@ impl Inputs {
         if self.plugins.has_changed().unwrap_or(false) {
             return Some(Input::Plugins);
         }
-        let node = self.nodes.try_recv().ok().map(Input::Node);
+        let namespace = self.namespaces.try_recv().ok().map(Input::Namespace);
+        let node = namespace.or_else(|| self.nodes.try_recv().ok().map(Input::Node));
         node.or_else(|| self.pods.try_recv().ok().map(Input::Pod)).or_else(|| self.bound.try_recv().ok().map(Input::Bound))
     }
 
@@ -125,6 +129,7 @@ impl Inputs {
         };
         tokio::select! {
             node = self.nodes.recv() => node.map(Input::Node),
+            namespace = self.namespaces.recv() => namespace.map(Input::Namespace),
             pod = self.pods.recv() => pod.map(Input::Pod),
             bound = self.bound.recv() => bound.map(Input::Bound),
             () = plugins => Some(Input::Plugins),
@@ -168,6 +173,7 @@ impl Scheduler {
     fn take_in(&mut self, input: Input) {
         match input {
             Input::Node(change) => self.on_node(change),
+            Input::Namespace(change) => self.cluster.set_namespace(&change.name, change.new),
             Input::Pod(change) => self.on_pod(change),
             Input::Bound(bound) => self.on_bound(bound),
             Input::Plugins => {
@@ -211,9 +217,7 @@ impl Scheduler {
         if !pod.node_name.is_empty() {
             self.queue.remove(&pod.uid);
             self.withdraw(&pod.uid);
-            let fresh = !self.cluster.is_placed(&pod.uid);
-            self.cluster.place(pod.clone());
-            if fresh {
+            if self.cluster.place(pod.clone()) {
                 let event = Event { kinds: Events::POD_PLACED, node: None, pod: Some(&pod) };
                 self.queue.on_event(&event, &self.rows, Instant::now());
             }
@@ -356,5 +360,10 @@ impl Scheduler {
 fn is_settled(old: &Object, new: &Object) -> bool {
     let ended = |p: &Object| matches!(p.str_at(&["status", "phase"]), "Succeeded" | "Failed");
     let node = new.str_at(&["spec", "nodeName"]);
-    !node.is_empty() && old.str_at(&["spec", "nodeName"]) == node && ended(old) == ended(new) && old.at(&["spec"]) == new.at(&["spec"])
+    !node.is_empty()
+        && old.str_at(&["spec", "nodeName"]) == node
+        && ended(old) == ended(new)
+        && old.is_deleting() == new.is_deleting()
+        && old.labels() == new.labels()
+        && old.at(&["spec"]) == new.at(&["spec"])
 }

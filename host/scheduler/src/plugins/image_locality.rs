@@ -34,7 +34,7 @@ impl Plugin for ImageLocality {
                 .fold(0, i64::saturating_add);
             MAX_SCORE * (sum.clamp(LEAST, most) - LEAST) / (most - LEAST)
         };
-        scores.extend(candidates.iter().map(|node| cx.rows.get(*node as usize).map(local).unwrap_or_default()));
+        scores.extend(candidates.iter().map(|node| cx.rows.get(*node).map(local).unwrap_or_default()));
         Ok(())
     }
 }

@@ -34,7 +34,7 @@ impl Plugin for NodeAffinity {
         let liked = |node: &NodeRow| -> i64 {
             preferred.iter().filter(|(_, term)| term.matches(&node.name, node.labels())).map(|(weight, _)| weight).sum()
         };
-        scores.extend(candidates.iter().map(|node| cx.rows.get(*node as usize).map(liked).unwrap_or_default()));
+        scores.extend(candidates.iter().map(|node| cx.rows.get(*node).map(liked).unwrap_or_default()));
         normalize(scores, false);
         Ok(())
     }

@@ -31,7 +31,7 @@ impl Plugin for Balanced {
             };
             ((1.0 - deviation) * MAX_SCORE as f64) as i64
         };
-        scores.extend(candidates.iter().map(|node| cx.rows.get(*node as usize).map(balance).unwrap_or_default()));
+        scores.extend(candidates.iter().map(|node| cx.rows.get(*node).map(balance).unwrap_or_default()));
         Ok(())
     }
 }

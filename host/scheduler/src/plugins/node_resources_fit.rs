@@ -60,7 +60,7 @@ impl Plugin for Fit {
     }
     async fn filter(&self, cx: &Cx<'_>, candidates: &mut Vec<u32>, refused: &mut Diagnosis) -> Result<(), PluginError> {
         candidates.retain(|node| {
-            let missing = cx.rows.get(*node as usize).map(|row| missing(cx.pod, row)).unwrap_or_default();
+            let missing = cx.rows.get(*node).map(|row| missing(cx.pod, row)).unwrap_or_default();
             if missing.is_empty() {
                 return true;
             }
@@ -72,7 +72,7 @@ impl Plugin for Fit {
         Ok(())
     }
     async fn score(&self, cx: &Cx<'_>, candidates: &[u32], scores: &mut Vec<i64>) -> Result<(), PluginError> {
-        scores.extend(candidates.iter().map(|node| cx.rows.get(*node as usize).map(|row| free(cx.pod, row)).unwrap_or_default()));
+        scores.extend(candidates.iter().map(|node| cx.rows.get(*node).map(|row| free(cx.pod, row)).unwrap_or_default()));
         Ok(())
     }
     fn events(&self) -> Events {

@@ -1,8 +1,9 @@
 //! All native plugins, in the order in which they filter. A new one is one file and one row.
 
 use super::{
-    Plugin, foreign::Foreign, image_locality::ImageLocality, node_affinity::NodeAffinity, node_name::NodeName, node_ports::NodePorts,
-    node_resources_balanced::Balanced, node_resources_fit::Fit, node_unschedulable::NodeUnschedulable, taint_toleration::TaintToleration,
+    Plugin, foreign::Foreign, image_locality::ImageLocality, inter_pod_affinity::InterPodAffinity, node_affinity::NodeAffinity,
+    node_name::NodeName, node_ports::NodePorts, node_resources_balanced::Balanced, node_resources_fit::Fit,
+    node_unschedulable::NodeUnschedulable, pod_topology_spread::PodTopologySpread, taint_toleration::TaintToleration,
 };
 use interfaces::schedule::{FailurePolicy, PluginSet};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ pub struct Row {
 
 /// The native rows, then those from outside: they are asked about nodes that are left.
 pub fn rows(outside: &PluginSet) -> Vec<Row> {
-    let native: [(Arc<dyn Plugin>, bool, i64); 8] = [
+    let native: [(Arc<dyn Plugin>, bool, i64); 10] = [
         // plugin                                filters weight
         (Arc::new(NodeUnschedulable), true, 0),
         (Arc::new(NodeName), true, 0),
@@ -27,6 +28,8 @@ pub fn rows(outside: &PluginSet) -> Vec<Row> {
         (Arc::new(NodeAffinity), true, 2),
         (Arc::new(NodePorts), true, 0),
         (Arc::new(Fit), true, 1),
+        (Arc::new(PodTopologySpread), true, 2),
+        (Arc::new(InterPodAffinity), true, 2),
         (Arc::new(Balanced), false, 1),
         (Arc::new(ImageLocality), false, 1),
     ];

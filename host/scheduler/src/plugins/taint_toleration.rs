@@ -32,7 +32,7 @@ impl Plugin for TaintToleration {
             let taints = node.taints.iter().filter(|t| t.effect == "PreferNoSchedule");
             taints.filter(|taint| !soft.iter().any(|t| t.tolerates(taint))).count()
         };
-        let count = |node: &u32| cx.rows.get(*node as usize).map(disliked).unwrap_or_default();
+        let count = |node: &u32| cx.rows.get(*node).map(disliked).unwrap_or_default();
         scores.extend(candidates.iter().map(|node| i64::try_from(count(node)).unwrap_or(i64::MAX)));
         normalize(scores, true);
         Ok(())
