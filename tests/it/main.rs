@@ -1,4 +1,5 @@
 //! Integration tests. One binary; a file per subject.
 
 mod deny;
+mod kubectl;
 mod tidy;
