@@ -165,6 +165,8 @@ impl Worker {
                     slot.pull.reset();
                 }
                 let attempt = run.state.id.attempt;
+                let (container, after) = (&run.state.id.name, self.report.age());
+                tracing::debug!(pod = self.pod.name, namespace = self.pod.namespace, container, attempt, ?after, "container is started");
                 self.observe(index, run);
                 self.step(index, Step::Idle);
                 self.forget_before(index, attempt);

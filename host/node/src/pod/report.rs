@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// A first status that only says "creating" waits this long: a container that starts sooner is told as running at once,
 /// with one write less.
-const CREATING_HELD: Duration = Duration::from_millis(20);
+const CREATING_HELD: Duration = Duration::from_millis(100);
 /// A write that failed is tried again after this, doubled up to a minute.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -31,6 +31,8 @@ pub struct Report {
     /// The pod was over when this agent came: nothing new is told of it.
     frozen: bool,
     retry: Option<Instant>,
+    /// Until when a status that only says "creating" waits.
+    held: Option<Instant>,
     failures: u32,
     first_seen: Instant,
 }
@@ -56,6 +58,7 @@ impl Report {
             settled: false,
             frozen: false,
             retry: None,
+            held: None,
             failures: 0,
             first_seen: Instant::now(),
         }
@@ -105,7 +108,13 @@ impl Report {
     }
 
     pub fn wake(&self) -> Option<Instant> {
-        self.retry.filter(|_| !self.busy && !self.settled)
+        let next = [self.retry, self.held].into_iter().flatten().min();
+        next.filter(|_| !self.busy && !self.settled)
+    }
+
+    /// Since this agent first saw the pod.
+    pub fn age(&self) -> Duration {
+        self.first_seen.elapsed()
     }
 
     pub fn start_time(&self) -> Option<&str> {
@@ -143,12 +152,12 @@ impl Worker {
         }
         let held = self.report.first_seen + CREATING_HELD;
         if now < held && self.report.start_time().is_none() && self.is_creating() {
-            self.report.retry = Some(held);
+            self.report.held = Some(held);
             return;
         }
         let patch = Patch::Strategic(status::patch(&self.pod.uid, &self.report.known, &ours));
         self.report.busy = true;
-        self.report.retry = None;
+        (self.report.retry, self.report.held) = (None, None);
         self.report.ours = Some(ours);
         let (agent, pod, first_seen) = (self.agent.clone(), self.pod.clone(), self.report.first_seen);
         let asked = first_seen.elapsed();

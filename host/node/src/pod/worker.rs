@@ -170,6 +170,7 @@ impl Worker {
             Event::Prepared(result) => match *result {
                 Ok(prepared) => {
                     self.preparing.done();
+                    tracing::debug!(pod = self.pod.name, namespace = self.pod.namespace, after = ?self.report.age(), "pod is prepared");
                     self.addresses = prepared.sandbox.addresses.clone();
                     self.prepared = Some(Arc::new(prepared));
                 }
