@@ -20,5 +20,5 @@ mod service;
 mod surroundings;
 
 pub(crate) use outcome::describe;
-pub use process::{Config, READY, serve, socket_path};
+pub use process::{Config, READY, raise_limits, serve, socket_path};
 pub use runtime::WasmRuntime;

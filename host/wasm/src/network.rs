@@ -3,8 +3,7 @@
 use crate::dns::{self, Resolver};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
@@ -16,8 +15,8 @@ pub struct Network {
 
 struct Inner {
     allowed: bool,
-    /// Held open: the namespace lives as long as its guests. `None`: the one of the process.
-    netns: Option<std::fs::File>,
+    /// Pinned there longer than any container of the pod lives. `None`: the namespace of the process.
+    netns: Option<PathBuf>,
     resolver: Resolver,
 }
 
@@ -32,7 +31,8 @@ impl Network {
     /// # Errors
     /// The file cannot be opened.
     pub fn of_pod(netns: Option<&Path>, resolver: Resolver) -> io::Result<Self> {
-        let netns = netns.map(std::fs::File::open).transpose()?;
+        drop(netns.map(std::fs::File::open).transpose()?);
+        let netns = netns.map(Path::to_owned);
         Ok(Self { inner: Arc::new(Inner { allowed: true, netns, resolver }) })
     }
 
@@ -48,10 +48,7 @@ impl Network {
         if !self.inner.allowed {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        match &self.inner.netns {
-            Some(netns) => workload::netns::inside(netns.as_fd(), f),
-            None => Ok(f()),
-        }
+        workload::netns::inside_path(self.inner.netns.as_deref(), f)
     }
 
     /// Listens on `port` of all addresses, IPv6 when `ipv6`.

@@ -18,8 +18,7 @@ fn resident_kib() -> u64 {
 #[ignore = "prints figures"]
 async fn idle_containers() {
     let count: u64 = std::env::var("COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(1000);
-    let limit = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap().1;
-    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, limit, limit).unwrap();
+    wasm::host::raise_limits();
     for (what, name, args) in [("sleeping command", "cli-args", &["sleep", "100000"][..]), ("http service", "echo-http", &[])] {
         let (Some(path), Some(netns)) = (built(name), Netns::new()) else { return };
         let node = Node::new();

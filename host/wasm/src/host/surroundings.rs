@@ -1,5 +1,8 @@
 //! What a container's instances have around them, made once and given to each: arguments, environment, directories, log,
 //! network. A guest has no root file system: it sees its mounts, and the directory of its termination message.
+//!
+//! Files are opened when the first instance needs them: an idle service holds one descriptor, its listener, and 10,000 of them
+//! fit into the 20,000 that some systems give.
 
 use crate::dns::Resolver;
 use crate::network::Network;
@@ -10,7 +13,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
@@ -30,8 +33,9 @@ pub struct Surroundings {
     args: Vec<String>,
     env: Vec<(String, String)>,
     working_dir: String,
-    filesystem: WasiFilesystemCtx,
-    log: LogWriter,
+    directories: Vec<Preopen>,
+    filesystem: OnceLock<WasiFilesystemCtx>,
+    log: Arc<Log>,
     /// Where the guest's termination message arrives, and a file that the agent mounted for it.
     message: Option<(PathBuf, Option<PathBuf>)>,
     /// Private to this run; removed with it.
@@ -46,7 +50,8 @@ impl Surroundings {
         let hosts = sandbox.etc.iter().find(|mount| mount.target == Path::new("/etc/hosts")).map(|mount| mount.source.clone());
         let network = Network::of_pod(sandbox.netns.as_deref(), Resolver::new(&sandbox.dns, hosts))
             .map_err(|e| failed("cannot open the pod's network namespace", &e))?;
-        let log = LogWriter::open(&container.log_path, Rotation::default()).map_err(|e| failed("cannot open the log", &e))?;
+        // Made now, so that it can be read; opened again by the first line.
+        drop(LogWriter::open(&container.log_path, Rotation::default()).map_err(|e| failed("cannot open the log", &e))?);
         let directory = sandbox.state_dir.join("wasm").join(format!("{}-{}", container.name, container.attempt));
         let mut env = container.env.clone();
         if !sandbox.hostname.is_empty() && !env.iter().any(|(name, _)| name == "HOSTNAME") {
@@ -65,14 +70,17 @@ impl Surroundings {
             .termination_message(Path::new(&container.termination_message_path))
             .map_err(|e| failed("cannot make the termination message's directory", &e))?
             .map(|path| (path, mounted_message));
-        let filesystem = directories.open()?;
+        let directories = directories.finish();
+        // What cannot be mounted is told now.
+        drop(open(&directories)?);
         Ok(Self {
             network,
             args: container.args.clone(),
             env,
             working_dir: container.working_dir.clone(),
-            filesystem,
-            log,
+            directories,
+            filesystem: OnceLock::new(),
+            log: Arc::new(Log { path: container.log_path.clone(), writer: OnceLock::new() }),
             message,
             directory,
         })
@@ -87,20 +95,23 @@ impl Surroundings {
         }
         builder.inherit_network().allow_tcp(true).allow_udp(true).allow_ip_name_lookup(true);
         let mut wasi = builder.build();
-        *wasi.filesystem() = self.filesystem.clone();
+        let opened = || {
+            open(&self.directories).unwrap_or_else(|error| {
+                self.complain(&error.to_string());
+                WasiFilesystemCtx::default()
+            })
+        };
+        *wasi.filesystem() = self.filesystem.get_or_init(opened).clone();
         wasi
     }
 
     fn output(&self, stream: Stream) -> Output {
-        Output(Arc::new(Mutex::new(self.log.stream(stream))))
+        Output { log: self.log.clone(), stream, lines: Arc::default() }
     }
 
     /// A line of ours in the container's log.
     pub fn complain(&self, text: &str) {
-        let mut stream = self.log.stream(Stream::Stderr);
-        if let Err(error) = stream.write(format!("{}\n", text.trim_end()).as_bytes()) {
-            tracing::warn!(%error, "a container's log cannot be written");
-        }
+        self.output(Stream::Stderr).put(format!("{}\n", text.trim_end()).as_bytes());
     }
 
     /// What the guest left as its termination message.
@@ -176,27 +187,63 @@ impl Directories<'_> {
         Ok(Some(directory.join(name)))
     }
 
-    fn open(self) -> Result<WasiFilesystemCtx, Error> {
-        let mut builder = WasiCtxBuilder::new();
-        for (target, (source, writable)) in &self.mounts {
-            let perms = if *writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-            builder.preopened_dir(source, target.to_string_lossy(), perms).map_err(|error| Error::Create {
-                message: format!("cannot mount {} at {}: {error:#}", source.display(), target.display()),
-            })?;
+    fn finish(self) -> Vec<Preopen> {
+        let preopen = |(target, (source, writable))| Preopen { source, target, writable };
+        self.mounts.into_iter().map(preopen).collect()
+    }
+}
+
+struct Preopen {
+    source: PathBuf,
+    target: PathBuf,
+    writable: bool,
+}
+
+fn open(directories: &[Preopen]) -> Result<WasiFilesystemCtx, Error> {
+    let mut builder = WasiCtxBuilder::new();
+    for Preopen { source, target, writable } in directories {
+        let perms = if *writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+        builder.preopened_dir(source, target.to_string_lossy(), perms).map_err(|error| Error::Create {
+            message: format!("cannot mount {} at {}: {error:#}", source.display(), target.display()),
+        })?;
+    }
+    Ok(builder.build().filesystem().clone())
+}
+
+/// The log file, opened by the first line.
+struct Log {
+    path: PathBuf,
+    writer: OnceLock<LogWriter>,
+}
+
+impl Log {
+    fn writer(&self) -> io::Result<&LogWriter> {
+        if let Some(writer) = self.writer.get() {
+            return Ok(writer);
         }
-        Ok(builder.build().filesystem().clone())
+        let writer = LogWriter::open(&self.path, Rotation::default())?;
+        Ok(self.writer.get_or_init(|| writer))
     }
 }
 
 /// A standard stream into the log. What follows the last newline is written when the guest is gone.
 #[derive(Clone)]
-struct Output(Arc<Mutex<LineWriter>>);
+struct Output {
+    log: Arc<Log>,
+    stream: Stream,
+    lines: Arc<Mutex<Option<LineWriter>>>,
+}
 
 impl Output {
     /// A log that cannot be written loses lines; the guest goes on, as a container behind a pipe would.
     fn put(&self, bytes: &[u8]) {
-        if let Err(error) = self.0.lock().write(bytes) {
-            tracing::debug!(%error, "log lines are lost");
+        let mut lines = self.lines.lock();
+        let written = match &mut *lines {
+            Some(lines) => lines.write(bytes),
+            None => self.log.writer().and_then(|log| lines.insert(log.stream(self.stream)).write(bytes)),
+        };
+        if let Err(error) = written {
+            tracing::debug!(%error, path = %self.log.path.display(), "log lines are lost");
         }
     }
 }
