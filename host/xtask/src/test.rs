@@ -33,7 +33,12 @@ pub fn test(args: &Args) -> Result<()> {
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(paths::root());
+    variables(&mut command);
+    command
+}
+
+/// Where the harness finds the binary, clients, guests and images.
+pub fn variables(command: &mut Command) {
     command.env("CORACLE_BIN", paths::target().join("debug/coracle")).env("CORACLE_TOOLS", paths::tools());
     command.env("CORACLE_GUESTS", paths::guests()).env("CORACLE_IMAGES", paths::images());
-    command
 }

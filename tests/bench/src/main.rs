@@ -1,1 +1,21 @@
-fn main() {}
+//! Benchmarks of the release build, against the budgets of `docs/ARCHITECTURE.md`. Prints tables; asserts nothing.
+//!
+//! The load and the server share the machine: rates are what both together reach, CPU figures are the server's alone.
+
+mod idle;
+mod pods;
+mod process;
+mod scheduling;
+mod table;
+mod writes;
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let sections: [(&str, fn()); 5] =
+        [("idle", idle::run), ("writes", writes::run), ("wasm-pods", pods::wasm), ("oci-pods", pods::oci), ("scheduling", scheduling::run)];
+    for (name, run) in sections {
+        if wanted.is_empty() || wanted.iter().any(|w| w == name) {
+            run();
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Tables on stdout, in Markdown, so that they can be put into `docs/benchmarks.md` as they are.
+
+use std::time::Duration;
+
+pub struct Table {
+    title: &'static str,
+    rows: Vec<[String; 3]>,
+}
+
+impl Table {
+    pub fn new(title: &'static str) -> Self {
+        Self { title, rows: Vec::new() }
+    }
+
+    /// A figure and the budget beside it.
+    pub fn row(&mut self, what: impl Into<String>, figure: impl Into<String>, budget: impl Into<String>) {
+        self.rows.push([what.into(), figure.into(), budget.into()]);
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        println!("\n### {}\n\n| what | measured | budget |\n| --- | --- | --- |", self.title);
+        for [what, figure, budget] in &self.rows {
+            println!("| {what} | {figure} | {budget} |");
+        }
+    }
+}
+
+pub fn millis(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+}
+
+/// The value that `part` (0..=1) of all are not above.
+pub fn quantile(times: &mut [Duration], part: f64) -> Duration {
+    times.sort();
+    let last = times.len().saturating_sub(1);
+    let at = (last as f64 * part).round() as usize;
+    times.get(at).copied().unwrap_or_default()
+}
