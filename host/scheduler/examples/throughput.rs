@@ -1,6 +1,8 @@
-//! How many pods per second the cycle places: `cargo run --release -p scheduler --example throughput -- [nodes] [pods]`.
+//! How many pods per second the cycle places: `cargo run --release -p scheduler --example throughput -- [nodes] [pods] [outside]`.
+//! With `outside`, a plugin from outside that lets everything pass is asked, too: what the table for such plugins costs.
 //! Only the scheduler's own work is measured: taking the pod from the queue, filter, score, assume.
 
+use interfaces::schedule::{FailurePolicy, PluginRow, SchedulePlugin};
 use object::{Object, json};
 use scheduler::cluster::Cluster;
 use scheduler::cycle::{Cycle, Nominated};
@@ -10,11 +12,21 @@ use scheduler::queue::Queue;
 use std::sync::Arc;
 use std::time::Instant;
 
+struct Outside;
+
+impl SchedulePlugin for Outside {
+    fn name(&self) -> &str {
+        "outside"
+    }
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1).filter_map(|a| a.parse::<usize>().ok());
     let (nodes, pods) = (arguments.next().unwrap_or(5000), arguments.next().unwrap_or(20_000));
     let (mut cluster, mut queue, mut cycle) = (Cluster::default(), Queue::default(), Cycle::default());
-    let rows = table::rows(&Arc::default());
+    let outside = PluginRow { plugin: Arc::new(Outside), filters: true, scores: false, weight: 1, failure_policy: FailurePolicy::Fail };
+    let with_outside = std::env::args().any(|a| a == "outside");
+    let rows = table::rows(&Arc::new(if with_outside { vec![outside] } else { Vec::new() }));
     for i in 0..nodes {
         let node = json!({
             "metadata": { "name": format!("node-{i}"), "labels": { "kubernetes.io/hostname": format!("node-{i}"), "zone": i % 3 } },
