@@ -18,6 +18,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// The wait after so many failures, the last of which was at `last`: what a new agent can know of an older one's.
+    pub fn resume(failures: u32, last: Instant) -> Self {
+        let wait = if failures == 0 { Duration::ZERO } else { INITIAL.saturating_mul(1 << (failures - 1).min(8)).min(MAX) };
+        Self { wait, updated: Some(last).filter(|_| failures > 0) }
+    }
+
     /// May the next try start, when the last one ended at `ended`? `Some(t)`: not before `t`. `None`: yes, and the wait
     /// before the try after it has doubled.
     pub fn ask(&mut self, ended: Instant, now: Instant) -> Option<Instant> {
@@ -88,6 +94,16 @@ mod tests {
         }
         assert_eq!(backoff.ask(at(ended + 601), at(ended + 601)), None);
         assert_eq!(backoff.wait(), INITIAL);
+    }
+
+    #[test]
+    fn a_new_agent_goes_on_waiting() {
+        let now = Instant::now();
+        for (failures, wait) in [(0, 0), (1, 10), (2, 20), (6, 300), (60, 300)] {
+            let mut backoff = Backoff::resume(failures, now);
+            let expect = (wait > 0).then(|| now + Duration::from_secs(wait));
+            assert_eq!(backoff.ask(now, now), expect, "{failures}");
+        }
     }
 
     #[test]

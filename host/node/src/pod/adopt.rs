@@ -3,10 +3,11 @@
 use super::slot::{Role, Run, Slot, Step};
 use super::worker::{Known, Worker};
 use super::{State, stop};
+use crate::backoff::Backoff;
 use interfaces::workload::{ContainerId, ContainerState, Phase};
 use object::Value;
 use std::net::IpAddr;
-use std::time::UNIX_EPOCH;
+use std::time::{Instant, UNIX_EPOCH};
 
 /// Matches what runtimes run with the pod's containers. Runs that only the API's status knows of were lost with the
 /// machine: they count as ended, so that attempts go on from there.
@@ -28,6 +29,11 @@ pub(super) fn adopt(worker: &mut Worker, mut known: Known) {
         let told = status.get(list).and_then(Value::as_array).into_iter().flatten();
         let Some(told) = told.into_iter().find(|s| s.get("name").and_then(Value::as_str) == Some(&slot.name)) else { continue };
         recall(slot, told, live);
+        if let Some(run) = &slot.run {
+            // When the present run began, the run before it had ended and been waited for.
+            let started = super::drive::ago(run.state.started_at, Instant::now());
+            slot.crash = Backoff::resume(run.state.id.attempt, started);
+        }
     }
     if live {
         worker.addresses.extend(address);

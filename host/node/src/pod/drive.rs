@@ -33,12 +33,11 @@ impl Worker {
     }
 
     fn check_ending(&mut self) {
-        let now = Instant::now();
         let ending = if self.removed {
             Ending::Removed
         } else if self.object.is_deleting() {
             Ending::Deleted
-        } else if self.ending.is_none() && self.deadline().is_some_and(|at| at <= now) {
+        } else if self.ending.is_none() && self.time_left().is_some_and(|left| left.is_zero()) {
             Ending::Deadline
         } else {
             return;
@@ -349,7 +348,7 @@ impl Worker {
 }
 
 /// The instant that lies as far back as a time in nanoseconds since the epoch does.
-fn ago(nanos: i64, now: Instant) -> Instant {
+pub(super) fn ago(nanos: i64, now: Instant) -> Instant {
     let at = UNIX_EPOCH + Duration::from_nanos(u64::try_from(nanos).unwrap_or_default());
     let past = SystemTime::now().duration_since(at).unwrap_or_default();
     now.checked_sub(past).unwrap_or(now)

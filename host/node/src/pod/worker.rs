@@ -293,15 +293,15 @@ impl Worker {
             _ => None,
         });
         let chores = [&self.preparing, &self.releasing, &self.deleting].into_iter().filter_map(|c| c.retry);
-        let deadline = self.deadline().filter(|_| self.ending.is_none());
+        let deadline = self.time_left().filter(|_| self.ending.is_none()).map(|left| Instant::now() + left);
         waiting.chain(chores).chain(self.plan_wake).chain(deadline).chain(self.report.wake()).min()
     }
 
-    /// `activeDeadlineSeconds` after the pod's start.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    /// What is left of `activeDeadlineSeconds` since the pod's start.
+    pub(super) fn time_left(&self) -> Option<Duration> {
         let seconds = u64::try_from(self.spec()?.active_deadline_seconds?).ok()?;
         let started = object::time::parse(self.report.start_time()?)?;
-        Some(Instant::now() + Duration::from_secs(seconds).saturating_sub(object::time::since(started)))
+        Some(Duration::from_secs(seconds).saturating_sub(object::time::since(started)))
     }
 
     pub(super) fn crash(&mut self, index: usize) -> Option<&mut Backoff> {

@@ -189,3 +189,13 @@ async fn a_pod_that_is_over_stays_over_after_a_restart_of_the_agent() {
     scene.api.until_logged("DELETE").await;
     assert_eq!(scene.api.pod.lock()["status"], status);
 }
+
+#[tokio::test]
+async fn a_pod_past_its_deadline_fails() {
+    let mut spec = one();
+    spec["activeDeadlineSeconds"] = json!(1);
+    spec["terminationGracePeriodSeconds"] = json!(4);
+    let scene = scene(spec, json!({"startTime": "2026-01-01T00:00:00Z"}), Vec::new(), |_, _| Fate::Runs).await;
+    let status = scene.api.until("failed", |s| s["phase"] == "Failed").await;
+    assert_eq!((&status["reason"], &status["message"]), (&json!("DeadlineExceeded"), &json!(super::finish::DEADLINE_MESSAGE)));
+}
