@@ -5,7 +5,6 @@ use crate::request::RequestInfo;
 use crate::server::Shared;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use interfaces::authorize::UserInfo;
 use object::StatusError;
 use parking_lot::Mutex;
 use registry::{Kind, Subresource};
@@ -20,7 +19,6 @@ pub struct Drain(pub CancellationToken);
 
 pub struct Call {
     pub shared: Arc<Shared>,
-    pub user: UserInfo,
     pub info: RequestInfo,
     pub method: Method,
     pub query: Query,
@@ -54,10 +52,9 @@ pub struct WriteOptions {
 }
 
 impl Call {
-    pub fn new(shared: Arc<Shared>, user: UserInfo, info: RequestInfo, parts: &http::request::Parts, query: Query, body: Bytes) -> Self {
+    pub fn new(shared: Arc<Shared>, info: RequestInfo, parts: &http::request::Parts, query: Query, body: Bytes) -> Self {
         Self {
             shared,
-            user,
             info,
             method: parts.method.clone(),
             query,

@@ -82,7 +82,7 @@ async fn answer(shared: Arc<Shared>, request: http::Request<Body>, info: Request
         }
         Err(error) => return respond::error(&StatusError::bad_request(format!("reading the request body failed: {error}"))),
     };
-    let call = Call::new(shared.clone(), user, info, &parts, query, body);
+    let call = Call::new(shared.clone(), info, &parts, query, body);
     let mut response = match dispatch(&call).await {
         Ok(response) => response,
         Err(refusal) => respond::error(&refusal),

@@ -17,12 +17,43 @@ const DEPTH: usize = 64;
 
 /// Fields that Go declares as pointers, where zero means zero.
 const POINTERS: &[&str] = &[
-    "activeDeadlineSeconds", "allocateLoadBalancerNodePorts", "allowPrivilegeEscalation", "automountServiceAccountToken", "blockOwnerDeletion",
-    "controller", "defaultMode", "deletionGracePeriodSeconds", "enableServiceLinks", "expirationSeconds", "fsGroup", "gracePeriodSeconds",
-    "hostUsers", "immutable", "leaseDurationSeconds", "leaseTransitions", "mode", "optional", "orphanDependents", "priority", "privileged",
-    "progressDeadlineSeconds", "readOnlyRootFilesystem", "ready", "replicas", "revisionHistoryLimit", "runAsGroup", "runAsNonRoot",
-    "runAsUser", "serving", "setHostnameAsFQDN", "shareProcessNamespace", "started", "storageClassName", "terminating",
-    "terminationGracePeriodSeconds", "tolerationSeconds",
+    "activeDeadlineSeconds",
+    "allocateLoadBalancerNodePorts",
+    "allowPrivilegeEscalation",
+    "automountServiceAccountToken",
+    "blockOwnerDeletion",
+    "controller",
+    "defaultMode",
+    "deletionGracePeriodSeconds",
+    "enableServiceLinks",
+    "expirationSeconds",
+    "fsGroup",
+    "gracePeriodSeconds",
+    "hostUsers",
+    "immutable",
+    "leaseDurationSeconds",
+    "leaseTransitions",
+    "mode",
+    "optional",
+    "orphanDependents",
+    "priority",
+    "privileged",
+    "progressDeadlineSeconds",
+    "readOnlyRootFilesystem",
+    "ready",
+    "replicas",
+    "revisionHistoryLimit",
+    "runAsGroup",
+    "runAsNonRoot",
+    "runAsUser",
+    "serving",
+    "setHostnameAsFQDN",
+    "shareProcessNamespace",
+    "started",
+    "storageClassName",
+    "terminating",
+    "terminationGracePeriodSeconds",
+    "tolerationSeconds",
 ];
 
 /// Structs that Go embeds and protobuf nests: type, tag of the nested message, its fields by tag.
@@ -267,7 +298,8 @@ fn scalar_value(scalar: Scalar, wire: Wire<'_>) -> Result<Option<Value>, Error> 
                     _ => {}
                 }
             }
-            let since = std::time::Duration::new(u64::try_from(seconds).map_err(|_| Error::Value("time"))?, u32::try_from(nanos).unwrap_or(0));
+            let since =
+                std::time::Duration::new(u64::try_from(seconds).map_err(|_| Error::Value("time"))?, u32::try_from(nanos).unwrap_or(0));
             let time = std::time::UNIX_EPOCH + since;
             json!(if scalar == Scalar::Time { object::time::format(time) } else { object::time::format_micro(time) })
         }

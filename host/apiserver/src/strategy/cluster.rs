@@ -37,7 +37,8 @@ impl Strategy for NodeStrategy {
         for field in ["podCIDR", "providerID"] {
             let (is, was) = (new.str_at(&["spec", field]), old.str_at(&["spec", field]));
             if !was.is_empty() && is != was {
-                errors.forbidden(&Path::new("spec").child(field), &format!("node updates may not change {field} except from \"\" to valid"));
+                errors
+                    .forbidden(&Path::new("spec").child(field), &format!("node updates may not change {field} except from \"\" to valid"));
             }
         }
     }

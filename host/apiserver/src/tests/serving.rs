@@ -90,7 +90,10 @@ fn certificates_name_users_and_groups() {
     let (cert, _) = pki.issue_client("system:node:a", &["system:nodes", "system:masters"]).unwrap();
     let der = rustls::pki_types::CertificateDer::from_pem_slice(cert.as_bytes()).unwrap();
     let user = pki::identity(&der).unwrap();
-    assert_eq!((user.name.as_str(), user.groups), ("system:node:a", ["system:nodes", "system:masters", "system:authenticated"].map(str::to_owned).to_vec()));
+    assert_eq!(
+        (user.name.as_str(), user.groups),
+        ("system:node:a", ["system:nodes", "system:masters", "system:authenticated"].map(str::to_owned).to_vec())
+    );
     assert!(pki.issue_client("x", &["a", "b", "c"]).is_err());
 }
 

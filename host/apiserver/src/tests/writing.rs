@@ -162,3 +162,34 @@ async fn namespaces_end() {
     f.put("/api/v1/namespaces/n/finalize", &last).await.expect(200);
     f.get("/api/v1/namespaces/n").await.expect(404);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn racing_writers_lose_nothing() {
+    let f = std::sync::Arc::new(Fixture::new().await);
+    f.post(MAPS, &config_map("a")).await.expect(201);
+    let writers = (0..40).map(|i| {
+        let f = f.clone();
+        tokio::spawn(async move {
+            f.patch(&format!("{MAPS}/a"), "merge", &json!({ "data": { format!("k{i}"): "v" } })).await.expect(200);
+        })
+    });
+    futures::future::try_join_all(writers).await.unwrap();
+    assert_eq!(f.get(&format!("{MAPS}/a")).await.json()["data"].as_object().unwrap().len(), 41);
+    // Of those who insist on a revision, one wins.
+    let live = f.get(&format!("{MAPS}/a")).await.expect(200);
+    let writers = (0..10).map(|i| {
+        let (f, mut live) = (f.clone(), live.clone());
+        live["data"] = json!({ "winner": i.to_string() });
+        tokio::spawn(async move { f.put(&format!("{MAPS}/a"), &live).await.code })
+    });
+    let mut codes = futures::future::try_join_all(writers).await.unwrap();
+    codes.sort_unstable();
+    assert_eq!(codes, [vec![200], vec![409; 9]].concat());
+    let creators = (0..10).map(|_| {
+        let f = f.clone();
+        tokio::spawn(async move { f.post(MAPS, &config_map("b")).await.code })
+    });
+    let mut codes = futures::future::try_join_all(creators).await.unwrap();
+    codes.sort_unstable();
+    assert_eq!(codes, [vec![201], vec![409; 9]].concat());
+}

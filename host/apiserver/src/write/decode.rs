@@ -57,7 +57,8 @@ pub fn body_value(call: &Call) -> Result<Option<Value>, StatusError> {
     let media = media_type(call);
     if media == PROTOBUF {
         let graph = call.shared.registry.graph();
-        let schema = |_: &str, kind: &str| BODIES.iter().find(|(name, _)| *name == kind).and_then(|(_, definition)| graph.named(definition));
+        let schema =
+            |_: &str, kind: &str| BODIES.iter().find(|(name, _)| *name == kind).and_then(|(_, definition)| graph.named(definition));
         return protobuf::decode(&call.body, schema).map(Some).map_err(|e| protobuf_error(&e));
     }
     let json = json_of(call, &media)?;

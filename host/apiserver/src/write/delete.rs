@@ -15,8 +15,8 @@ use std::time::{Duration, SystemTime};
 
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
-/// As for updates: lost only under heavy contention on one object.
-const ATTEMPTS: usize = 16;
+/// As for updates: every lost race is progress of someone else.
+const ATTEMPTS: usize = 1000;
 
 /// `meta.k8s.io/v1 DeleteOptions`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

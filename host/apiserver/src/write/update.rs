@@ -11,8 +11,8 @@ use object::{Object, StatusError, Value, json};
 use store::Entry;
 
 pub const MODIFIED: &str = "the object has been modified; please apply your changes to the latest version and try again";
-/// Someone else wins each of these only under heavy contention on one object.
-const ATTEMPTS: usize = 16;
+/// Every lost race is progress of someone else, so this ends; the bound only keeps a broken engine from spinning.
+const ATTEMPTS: usize = 1000;
 
 /// How a change is made of the state that was read. `None`: the object does not exist.
 pub type Change<'f> = dyn Fn(Option<&Object>) -> Result<Edit, StatusError> + Send + Sync + 'f;
