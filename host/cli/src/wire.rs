@@ -71,6 +71,8 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
     let outcome = match started {
         Err(error) => Err(error),
         Ok(()) => tokio::select! {
+            // Asked first: when the end is wanted, parts that ended are no failure.
+            biased;
             () = shutdown.cancelled() => Ok(()),
             ended = parts.join_next(), if !parts.is_empty() => match ended {
                 Some(Ok((name, Err(error)))) => Err(error.context(format!("{name} stopped"))),

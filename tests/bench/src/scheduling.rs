@@ -16,7 +16,7 @@ const PODS: usize = 2000;
 
 pub fn run() {
     let flags = vec!["--disable=agent,controllers,dns,proxy".into()];
-    let cluster = Cluster::new(Options { flags, plugins: vec!["require-labels"], ..Options::default() });
+    let cluster = Cluster::new(Options { flags, plugins: vec!["node-requirements"], ..Options::default() });
     cluster.spawn();
     cluster.wait_api();
     let pid = process::server(&cluster);
@@ -25,10 +25,10 @@ pub fn run() {
     let (native, cpu) = bind(&cluster, pid, "native");
     table.row("native plugins", format!("{native:.0} pods/s, {cpu:.2} ms of server CPU per pod"), "1 ms");
     cluster.kubectl().apply(
-        "apiVersion: coracle.dev/v1alpha1\nkind: WasmPlugin\nmetadata: {name: require-labels}\n\
-         spec: {world: scheduler, path: require-labels.wasm, extensionPoints: [filter]}\n",
+        "apiVersion: coracle.dev/v1alpha1\nkind: WasmPlugin\nmetadata: {name: node-requirements}\n\
+         spec: {world: scheduler, path: node-requirements.wasm, extensionPoints: [filter]}\n",
     );
-    cluster.kubectl().until("wasmplugins", "require-labels", "be Ready", |o| o.pointer("/status/phase").is_some_and(|p| p == "Ready"));
+    cluster.kubectl().until("wasmplugins", "node-requirements", "be Ready", |o| o.pointer("/status/phase").is_some_and(|p| p == "Ready"));
     let (wasm, cpu) = bind(&cluster, pid, "wasm");
     table.row("with a filter in wasm", format!("{wasm:.0} pods/s, {cpu:.2} ms of server CPU per pod"), "");
     table.row("ratio wasm : native", format!("{:.0} %", wasm / native * 100.0), "90 %");

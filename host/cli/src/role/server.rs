@@ -41,7 +41,9 @@ pub async fn signal() -> Result<&'static str> {
 
 /// Logs to stderr. A wrong filter is told and replaced by `info`.
 pub fn log(filter: &str, json: bool) {
-    let parsed = EnvFilter::try_new(filter).unwrap_or_else(|error| {
+    // One line per DNS question is no news.
+    let quiet = format!("hickory_server=warn,{filter}");
+    let parsed = EnvFilter::try_new(quiet).unwrap_or_else(|error| {
         eprintln!("coracle: --log-level {filter:?}: {error}; using info");
         EnvFilter::new("info")
     });
