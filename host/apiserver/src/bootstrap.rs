@@ -9,7 +9,9 @@ use http::{Method, Request};
 use http_body_util::BodyExt;
 use interfaces::authorize::UserInfo;
 use object::{StatusError, Value, json};
+use std::time::Duration;
 
+const RETRY: Duration = Duration::from_secs(10);
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
 pub async fn bootstrap(service: &ApiService, config: &Config) -> Result<(), Error> {
@@ -45,6 +47,28 @@ pub async fn bootstrap(service: &ApiService, config: &Config) -> Result<(), Erro
         "endpoints": [{ "addresses": [ip.to_string()], "conditions": { "ready": true } }], "ports": ports,
     });
     replace(service, "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", &slice).await
+}
+
+/// Makes the `kubernetes` Service and its endpoints again whenever one of them is gone
+/// (`pkg/controlplane/controller/kubernetesservice`).
+pub async fn keep(service: ApiService, config: Config) {
+    let mut changes = service.changes(&[("", "services"), ("", "endpoints"), ("discovery.k8s.io", "endpointslices")]);
+    loop {
+        let any = changes.iter_mut().map(|(_, changed)| Box::pin(changed.changed()));
+        if futures::future::select_all(any).await.0.is_err() {
+            return;
+        }
+        let gone = changes.iter_mut().any(|(cache, changed)| {
+            changed.borrow_and_update();
+            cache.get("default/kubernetes").is_none()
+        });
+        if gone && let Err(error) = bootstrap(&service, &config).await {
+            tracing::warn!(%error, "the kubernetes Service");
+            // Nothing tells when the cause is over: look again soon.
+            tokio::time::sleep(RETRY).await;
+            changes.iter_mut().for_each(|(_, changed)| changed.mark_changed());
+        }
+    }
 }
 
 /// Creates; one that is there already is fine. It is looked for first: a Service's fixed address would be refused as taken

@@ -15,10 +15,11 @@ pub use item::{Change, ChangeType, Item, event_line};
 pub use kind::{Ahead, KindCache};
 
 use object::{Reason, StatusCause, StatusError};
+use parking_lot::Mutex;
 use registry::Registry;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::{EventBatch, Revision, Store};
 use tokio::sync::watch;
 
@@ -26,6 +27,8 @@ use tokio::sync::watch;
 pub const ROOT: &str = "/registry/";
 /// How long a read waits for a revision: upstream's `blockTimeout`.
 const WAIT: Duration = Duration::from_secs(3);
+/// Between looks at all rings.
+const TRIM: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
@@ -38,13 +41,14 @@ pub struct Caches {
     store: Arc<dyn Store>,
     by_prefix: HashMap<String, Arc<KindCache>>,
     progress: watch::Sender<Progress>,
+    trimmed: Mutex<Instant>,
 }
 
 impl Caches {
     pub fn new(store: Arc<dyn Store>, registry: &Registry) -> Arc<Self> {
         let kinds = registry.kinds().into_iter();
         let by_prefix = kinds.map(|k| (k.storage_prefix(), Arc::new(KindCache::new(k)))).collect();
-        Arc::new(Self { store, by_prefix, progress: watch::Sender::new(Progress::default()) })
+        Arc::new(Self { store, by_prefix, progress: watch::Sender::new(Progress::default()), trimmed: Mutex::new(Instant::now()) })
     }
 
     pub fn of(&self, kind: &registry::Kind) -> Result<Arc<KindCache>, StatusError> {
@@ -128,6 +132,12 @@ impl Caches {
             cache.apply(name, event.value.as_deref(), event.create_revision, event.revision);
         }
         self.progress.send_replace(Progress { loaded: true, revision: batch.revision });
+        // Rings of kinds that went quiet after a burst are let go, too. Leases are renewed always, so this comes by.
+        let mut trimmed = self.trimmed.lock();
+        if trimmed.elapsed() > TRIM {
+            *trimmed = Instant::now();
+            self.by_prefix.values().for_each(|cache| cache.trim());
+        }
     }
 }
 

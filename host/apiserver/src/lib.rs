@@ -40,6 +40,7 @@ mod transform;
 mod verbs;
 mod watch;
 mod write;
+mod yaml;
 
 pub use config::Config;
 pub use server::{ApiServer, ApiService, Error};

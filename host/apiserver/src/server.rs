@@ -1,6 +1,6 @@
 //! [`ApiServer`]: the parts put together, as a tower service for clients in this process and as a TLS server for others.
 
-use crate::cache::Caches;
+use crate::cache::{Caches, KindCache};
 use crate::call::Response;
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -9,13 +9,15 @@ use crate::{bootstrap, chain, serve};
 use axum::body::Body;
 use futures::future::BoxFuture;
 use object::StatusError;
+use parking_lot::Mutex;
 use registry::{Kind, Registry};
 use std::convert::Infallible;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use store::Store;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, thiserror::Error)]
@@ -51,15 +53,19 @@ pub struct OpenApi {
 #[derive(Clone)]
 pub struct ApiServer {
     shared: Arc<Shared>,
-    _feeder: Arc<Feeder>,
+    feeder: Arc<Feeder>,
 }
 
-/// Ends the cache's task when the last handle of the server is gone.
-struct Feeder(tokio::task::JoinHandle<()>);
+/// Ends the server's own tasks when its last handle is gone.
+struct Feeder {
+    cache: JoinHandle<()>,
+    keepers: Mutex<Vec<JoinHandle<()>>>,
+}
 
 impl Drop for Feeder {
     fn drop(&mut self) {
-        self.0.abort();
+        self.cache.abort();
+        self.keepers.lock().iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -68,7 +74,7 @@ impl Drop for Feeder {
 #[derive(Clone)]
 pub struct ApiService {
     shared: Arc<Shared>,
-    _feeder: Arc<Feeder>,
+    _feeder: Option<Arc<Feeder>>,
 }
 
 impl ApiServer {
@@ -76,16 +82,16 @@ impl ApiServer {
     pub fn new(config: Config, store: Arc<dyn Store>, registry: Arc<Registry>) -> Result<Self, Error> {
         let runtime = tokio::runtime::Handle::try_current()?;
         let caches = Caches::new(store.clone(), &registry);
-        let feeder = Arc::new(Feeder(runtime.spawn(caches.clone().feed())));
+        let feeder = Arc::new(Feeder { cache: runtime.spawn(caches.clone().feed()), keepers: Mutex::default() });
         let allocator = Allocator::new(config.service_cidr, config.node_ports);
         let in_flight = Semaphore::new(config.max_in_flight);
         let metrics = Metrics::default();
         let shared = Shared { config, store, registry, caches, metrics, allocator, in_flight, openapi: OpenApi::default() };
-        Ok(Self { shared: Arc::new(shared), _feeder: feeder })
+        Ok(Self { shared: Arc::new(shared), feeder })
     }
 
     pub fn service(&self) -> ApiService {
-        ApiService { shared: self.shared.clone(), _feeder: self._feeder.clone() }
+        ApiService { shared: self.shared.clone(), _feeder: Some(self.feeder.clone()) }
     }
 
     /// Serves HTTP/1.1 and h2 (by ALPN) over TLS until the token is cancelled and the connections are drained.
@@ -96,7 +102,14 @@ impl ApiServer {
 
     /// Makes what every cluster has: its namespaces and the `kubernetes` Service. Idempotent.
     pub async fn bootstrap(&self) -> Result<(), Error> {
-        bootstrap::bootstrap(&self.service(), &self.shared.config).await
+        bootstrap::bootstrap(&self.service(), &self.shared.config).await?;
+        if self.shared.config.advertise.is_some() {
+            // Without the feeder's handle: the keeper must not keep the server alive.
+            let service = ApiService { shared: self.shared.clone(), _feeder: None };
+            let keeper = tokio::spawn(bootstrap::keep(service, self.shared.config.clone()));
+            self.feeder.keepers.lock().push(keeper);
+        }
+        Ok(())
     }
 
     /// Whether `/readyz` would say ok.
@@ -109,6 +122,13 @@ impl ApiService {
     /// The `kubernetes` Service's address.
     pub fn first_service_ip(&self) -> std::net::Ipv4Addr {
         self.shared.allocator.address(1)
+    }
+
+    /// Caches of kinds, and what tells their changes.
+    pub(crate) fn changes(&self, kinds: &[(&str, &str)]) -> Vec<(Arc<KindCache>, watch::Receiver<u64>)> {
+        let row = |(group, resource): &(&str, &str)| self.shared.registry.resource_by_name(group, "v1", resource);
+        let caches = kinds.iter().filter_map(row).filter_map(|row| self.shared.caches.of(&row).ok());
+        caches.map(|cache| (cache.clone(), cache.subscribe())).collect()
     }
 
     /// Answers one request.

@@ -137,6 +137,11 @@ impl KindCache {
         self.changed.send_replace(revision);
     }
 
+    /// Lets go of changes that are too old.
+    pub fn trim(&self) {
+        self.state.write().trim();
+    }
+
     /// One write of the store.
     pub fn apply(&self, key: &str, value: Option<&[u8]>, create_revision: u64, revision: u64) {
         let new = match value.map(|v| Item::from_stored(key.into(), v, create_revision, revision)).transpose() {

@@ -36,7 +36,7 @@ impl Handler for Scale {
                 scaled(&write, name, &|_| Ok(body.clone())).await
             }
             "patch" => {
-                let patch = Patch::read(call)?;
+                let patch = Patch::read(&write)?;
                 if matches!(patch, Patch::Apply(_)) {
                     return Err(StatusError::unsupported_media_type(
                         "server-side apply of scale is not supported; apply the resource itself",

@@ -125,6 +125,14 @@ async fn strict_decoding() {
     assert_eq!(wrong.code, 400, "{}", wrong.message());
     assert_eq!(f.send("POST", MAPS, "text/plain", "", "x").await.code, 415);
     assert_eq!(f.send("POST", MAPS, "application/yaml", "", "metadata: {name: yaml}\ndata: {a: b}\n").await.code, 201);
+    let twice = f
+        .send("POST", &format!("{MAPS}?fieldValidation=Strict"), "application/yaml", "", "metadata: {name: y}\ndata: {a: b, a: c}\n")
+        .await;
+    assert!(twice.message().contains("duplicate field \"data.a\""), "{}", twice.message());
+    let twice = f
+        .send("PATCH", &format!("{MAPS}/yaml?fieldValidation=Strict"), "application/merge-patch+json", "", r#"{"data":{"a":"1","a":"2"}}"#)
+        .await;
+    assert!(twice.message().contains("duplicate field \"data.a\""), "{}", twice.message());
     let large = format!(r#"{{"metadata":{{"name":"l"}},"data":{{"k":"{}"}}}}"#, "x".repeat(3 << 20));
     assert_eq!(f.send("POST", MAPS, "application/json", "", large).await.code, 413);
     let big = format!(r#"{{"metadata":{{"name":"l"}},"data":{{"k":"{}"}}}}"#, "x".repeat((1 << 20) + 1));

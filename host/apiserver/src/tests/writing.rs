@@ -193,3 +193,14 @@ async fn racing_writers_lose_nothing() {
     codes.sort_unstable();
     assert_eq!(codes, [vec![201], vec![409; 9]].concat());
 }
+
+#[tokio::test]
+async fn the_kubernetes_service_comes_back() {
+    let f = Fixture::new().await;
+    let path = "/api/v1/namespaces/default/services";
+    let mut watch = f.watch(&format!("{path}?watch=1")).await;
+    assert_eq!(watch.told().await, "ADDED kubernetes");
+    f.delete(&format!("{path}/kubernetes")).await.expect(200);
+    assert_eq!((watch.told().await, watch.told().await), ("DELETED kubernetes".to_owned(), "ADDED kubernetes".to_owned()));
+    assert_eq!(f.get(&format!("{path}/kubernetes")).await.expect(200)["spec"]["clusterIP"], "10.43.0.1");
+}

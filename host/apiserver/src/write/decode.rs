@@ -2,7 +2,7 @@
 
 use super::Write;
 use crate::call::{Call, FieldValidation};
-use crate::protobuf;
+use crate::{protobuf, yaml};
 use object::decode::Decoded;
 use object::gvk::split_api_version;
 use object::{Object, StatusError, Value};
@@ -44,9 +44,7 @@ fn protobuf_error(error: &protobuf::Error) -> StatusError {
 
 /// One YAML document as JSON.
 pub fn yaml_to_json(body: &[u8]) -> Result<Vec<u8>, StatusError> {
-    let value: Value =
-        serde_yaml_ng::from_slice(body).map_err(|e| StatusError::bad_request(format!("error converting YAML to JSON: yaml: {e}")))?;
-    serde_json::to_vec(&value).map_err(StatusError::internal)
+    yaml::to_json(body).map_err(|e| StatusError::bad_request(format!("error converting YAML to JSON: yaml: {e}")))
 }
 
 /// A body whose kind is none of the rows (DeleteOptions, Scale, Binding): `None` when empty.
@@ -81,14 +79,18 @@ impl Write<'_> {
             let value = protobuf::decode(&self.call.body, |_, _| Some(self.schema)).map_err(|e| protobuf_error(&e))?;
             return self.decode_value(value);
         }
-        let json = json_of(self.call, &media)?;
+        self.decode_json(&json_of(self.call, &media)?)
+    }
+
+    /// The same for JSON text.
+    pub fn decode_json(&self, json: &[u8]) -> Result<Object, StatusError> {
         if json.is_empty() {
             return Err(StatusError::bad_request(format!(
                 "{} in version \"{}\" cannot be handled as a {}: no body was sent",
                 self.kind.kind, self.kind.version, self.kind.kind
             )));
         }
-        let decoded = object::decode::strict(&json, self.schema);
+        let decoded = object::decode::strict(json, self.schema);
         self.object_from(decoded)
     }
 
@@ -115,22 +117,26 @@ impl Write<'_> {
                 decoded.errors.join(", ")
             )));
         }
-        if !decoded.warnings.is_empty() {
-            match self.options.field_validation {
-                FieldValidation::Ignore => {}
-                FieldValidation::Warn => decoded.warnings.iter().for_each(|w| self.call.warn(w.as_str())),
-                FieldValidation::Strict => {
-                    return Err(StatusError::bad_request(format!(
-                        "{} in version \"{}\" cannot be handled as a {}: strict decoding error: {}",
-                        self.kind.kind,
-                        self.kind.version,
-                        self.kind.kind,
-                        decoded.warnings.join(", ")
-                    )));
-                }
-            }
-        }
+        self.strictness(&decoded.warnings)?;
         Ok(object)
+    }
+
+    /// What `fieldValidation` makes of strict findings.
+    pub fn strictness(&self, findings: &[String]) -> Result<(), StatusError> {
+        match self.options.field_validation {
+            FieldValidation::Strict if !findings.is_empty() => Err(StatusError::bad_request(format!(
+                "{} in version \"{}\" cannot be handled as a {}: strict decoding error: {}",
+                self.kind.kind,
+                self.kind.version,
+                self.kind.kind,
+                findings.join(", ")
+            ))),
+            FieldValidation::Warn => {
+                findings.iter().for_each(|w| self.call.warn(w.as_str()));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// `apiVersion` and `kind` may be left out; when given they must be the path's.

@@ -1,9 +1,10 @@
 //! PATCH in its four forms (`k8s.io/apiserver/pkg/endpoints/handlers/patch.go`).
 
 use super::Write;
-use super::decode::{media_type, untyped, yaml_to_json};
+use super::decode::{media_type, parse_error, yaml_to_json};
 use super::update::{Edit, Updated, edit};
 use crate::call::{Call, Response, Target};
+use bytes::Bytes;
 use http::StatusCode;
 use object::patch::{PatchError, json, merge, strategic};
 use object::schema::Schema;
@@ -14,14 +15,14 @@ pub enum Patch {
     Json(Value),
     Merge(Value),
     Strategic(Value),
-    /// Server-side apply of a whole configuration.
-    Apply(Value),
+    /// Server-side apply of a whole configuration, as JSON text.
+    Apply(Bytes),
 }
 
 pub async fn patch(call: &Call, target: &Target) -> Result<Response, StatusError> {
     let write = Write::new(call, target)?;
     let name = call.info.name.as_str();
-    let patch = Patch::read(call)?;
+    let patch = Patch::read(&write)?;
     let updated = match &patch {
         Patch::Apply(applied) => write.apply(name, applied).await?,
         _ => {
@@ -46,9 +47,14 @@ pub async fn patch(call: &Call, target: &Target) -> Result<Response, StatusError
 
 impl Patch {
     /// By content type; 415 names those that are understood.
-    pub fn read(call: &Call) -> Result<Self, StatusError> {
+    pub fn read(write: &Write<'_>) -> Result<Self, StatusError> {
+        let call = write.call;
         let media = media_type(call);
-        let value = |json: &[u8]| untyped(json);
+        let value = |json: &[u8]| {
+            let (value, duplicates) = object::decode::untyped(json).map_err(|e| parse_error(&e.to_string()))?;
+            write.strictness(&duplicates)?;
+            Ok::<Value, StatusError>(value)
+        };
         let forced = call.query.has("force") && media != "application/apply-patch+yaml";
         if forced {
             return Err(invalid_option("force", "Forbidden: may not be specified for non-apply patch"));
@@ -67,8 +73,11 @@ impl Patch {
                 if call.query.get("fieldManager").is_empty() {
                     return Err(invalid_option("fieldManager", "Required value: is required for apply patch"));
                 }
-                let applied = value(&yaml_to_json(&call.body)?)?;
-                mapped(applied).map(Self::Apply)
+                // JSON is YAML; as such it would take longer to read.
+                if serde_json::from_slice::<serde::de::IgnoredAny>(&call.body).is_ok() {
+                    return Ok(Self::Apply(call.body.clone()));
+                }
+                yaml_to_json(&call.body).map(|json| Self::Apply(json.into()))
             }
             other => Err(StatusError::unsupported_media_type(format!(
                 "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, \
@@ -120,8 +129,8 @@ fn invalid_option(field: &str, message: &str) -> StatusError {
 
 impl Write<'_> {
     /// Server-side apply: merges the manager's configuration into the live object by field ownership; creates it when absent.
-    async fn apply(&self, name: &str, applied: &Value) -> Result<Updated, StatusError> {
-        let mut configuration = self.decode_value(applied.clone())?;
+    async fn apply(&self, name: &str, applied: &[u8]) -> Result<Updated, StatusError> {
+        let mut configuration = self.decode_json(applied)?;
         self.identify(&mut configuration)?;
         if configuration.at(&["metadata", "managedFields"]).is_some() {
             return Err(StatusError::bad_request("metadata.managedFields must be nil"));

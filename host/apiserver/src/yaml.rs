@@ -1,0 +1,112 @@
+//! YAML to JSON text. Unlike a tree, the text keeps duplicate keys, so that strict decoding can name them.
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+
+/// JSON text of one YAML value.
+struct Json(String);
+
+/// One YAML document as JSON text.
+pub fn to_json(yaml: &[u8]) -> Result<Vec<u8>, serde_yaml_ng::Error> {
+    serde_yaml_ng::from_slice::<Json>(yaml).map(|json| json.0.into_bytes())
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ToJson)
+    }
+}
+
+struct ToJson;
+
+fn text<E: Error>(value: &impl serde::Serialize) -> Result<Json, E> {
+    serde_json::to_string(value).map(Json).map_err(E::custom)
+}
+
+impl<'de> Visitor<'de> for ToJson {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value that JSON has")
+    }
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Json, E> {
+        text(&value)
+    }
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Json, E> {
+        text(&value)
+    }
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Json, E> {
+        text(&value)
+    }
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Json, E> {
+        if value.is_finite() { text(&value) } else { Err(E::custom("json: unsupported value")) }
+    }
+    fn visit_str<E: Error>(self, value: &str) -> Result<Json, E> {
+        text(&value)
+    }
+    fn visit_unit<E: Error>(self) -> Result<Json, E> {
+        Ok(Json("null".to_owned()))
+    }
+    fn visit_none<E: Error>(self) -> Result<Json, E> {
+        self.visit_unit()
+    }
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        Json::deserialize(deserializer)
+    }
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        Json::deserialize(deserializer)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+        let mut out = String::from("[");
+        while let Some(Json(item)) = items.next_element()? {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            out.push_str(&item);
+        }
+        out.push(']');
+        Ok(Json(out))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
+        let mut out = String::from("{");
+        while let Some((Json(key), Json(value))) = entries.next_entry()? {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            // Keys that YAML reads as numbers or booleans are strings in JSON.
+            if key.starts_with('"') {
+                out.push_str(&key);
+            } else {
+                out.push_str(&serde_json::to_string(&key).map_err(A::Error::custom)?);
+            }
+            out.push(':');
+            out.push_str(&value);
+        }
+        out.push('}');
+        Ok(Json(out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(yaml: &str, expect: Option<&str>) {
+        let found = to_json(yaml.as_bytes()).ok().map(|json| String::from_utf8(json).unwrap());
+        assert_eq!(found.as_deref(), expect, "{yaml}");
+    }
+
+    #[test]
+    fn keeps_what_json_has() {
+        check("a: b", Some(r#"{"a":"b"}"#));
+        check("a: 1\na: 2", Some(r#"{"a":1,"a":2}"#));
+        check("1: true\ntrue: ~", Some(r#"{"1":true,"true":null}"#));
+        check("[1, 2.5, \"x\", {a: []}]", Some(r#"[1,2.5,"x",{"a":[]}]"#));
+        check("a: |\n  x\n  y\n", Some(r#"{"a":"x\ny\n"}"#));
+        check("a: &x {b: c}\nd: *x", Some(r#"{"a":{"b":"c"},"d":{"b":"c"}}"#));
+        check("a: .nan", None);
+        check("a: [", None);
+    }
+}
