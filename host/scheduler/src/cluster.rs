@@ -131,8 +131,11 @@ impl Cluster {
     pub fn place(&mut self, pod: Arc<PodInfo>) -> bool {
         if let Some(known) = self.pods.get_mut(&pod.uid) {
             if known.node == pod.node_name && !known.info.matters_differently(&pod) {
+                known.info = pod.clone();
                 // Others that wait for it were not told when it was assumed: it might not have come.
-                return std::mem::take(&mut known.assumed);
+                let confirmed = std::mem::take(&mut known.assumed);
+                self.renew(pod);
+                return confirmed;
             }
             self.remove_pod(&pod.uid);
         }
@@ -172,6 +175,17 @@ impl Cluster {
             }
         }
         Some(placed.info)
+    }
+
+    /// Keeps the newest version of a pod, and lets go of the older one's memory.
+    fn renew(&mut self, pod: Arc<PodInfo>) {
+        let row = match self.by_name.get(&pod.node_name) {
+            Some(at) => self.rows.get_mut(*at as usize),
+            None => self.homeless.get_mut(&pod.node_name),
+        };
+        if let Some(row) = row {
+            row.renew(pod);
+        }
     }
 
     fn put(&mut self, info: Arc<PodInfo>, node: String, assumed: bool) {

@@ -61,6 +61,13 @@ impl NodeRow {
         self.pods.push(pod);
     }
 
+    /// Takes a newer version of a pod that asks for the same.
+    pub fn renew(&mut self, pod: Arc<PodInfo>) {
+        for known in self.pods.iter_mut().chain(&mut self.affine).filter(|p| p.uid == pod.uid) {
+            known.clone_from(&pod);
+        }
+    }
+
     /// Whether the pod was there.
     pub fn remove(&mut self, uid: &str) -> bool {
         let Some(at) = self.pods.iter().position(|p| p.uid == uid) else { return false };

@@ -131,6 +131,14 @@ impl Queue {
         for uid in helped {
             self.requeue(&uid, now);
         }
+        // What failed may have been a plugin that is another now.
+        if event.kinds.overlaps(Events::PLUGINS) {
+            for queued in self.pods.values_mut() {
+                if let Place::Pausing { error, .. } = &mut queued.place {
+                    *error = false;
+                }
+            }
+        }
     }
 
     /// When `pop` may have something although nothing happens; `None`: only when something does.
@@ -308,6 +316,18 @@ mod tests {
         queue.set(pod("b", json!({})), &rows, clock.at(10));
         assert_eq!(popped(&mut queue, clock.at(10)), Some("b".into()));
         assert_eq!(popped(&mut queue, clock.at(10)), Some("a".into()), "nothing else is to do");
+    }
+
+    #[test]
+    fn another_set_of_plugins_ends_the_pause_after_an_error() {
+        let (mut queue, rows, clock) = setup();
+        queue.set(pod("a", json!({})), &rows, clock.at(0));
+        popped(&mut queue, clock.at(0));
+        queue.failed("uid-a", clock.at(0));
+        queue.on_event(&Event::only(Events::NODE_ADDED), &rows, clock.at(10));
+        assert_eq!(popped(&mut queue, clock.at(10)), None);
+        queue.on_event(&Event::only(Events::PLUGINS), &rows, clock.at(20));
+        assert_eq!(popped(&mut queue, clock.at(20)), Some("a".into()));
     }
 
     #[test]

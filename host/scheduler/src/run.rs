@@ -365,5 +365,7 @@ fn is_settled(old: &Object, new: &Object) -> bool {
         && ended(old) == ended(new)
         && old.is_deleting() == new.is_deleting()
         && old.labels() == new.labels()
+        // When it began counts in preemption; it is written once.
+        && old.str_at(&["status", "startTime"]) == new.str_at(&["status", "startTime"])
         && old.at(&["spec"]) == new.at(&["spec"])
 }
