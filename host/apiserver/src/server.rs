@@ -161,12 +161,8 @@ pub fn object_key(kind: &Kind, namespace: &str, name: &str) -> String {
 pub fn store_error(error: &store::Error) -> StatusError {
     match error {
         store::Error::Compacted { requested, oldest } => StatusError::expired(format!("too old resource version: {requested} ({oldest})")),
-        store::Error::Full(_) => {
-            let mut full =
-                StatusError::new(507, object::Reason::InternalError, format!("etcdserver: mvcc: database space exceeded: {error}"));
-            full.retry_after_seconds = 10;
-            full
-        }
+        // No Retry-After: clients would wait for minutes before they tell anyone.
+        store::Error::Full(_) => StatusError::new(507, object::Reason::InternalError, error.to_string()),
         store::Error::Closed => StatusError::unavailable("the server is shutting down"),
         other => {
             tracing::error!(error = %other, source = ?std::error::Error::source(other), "store");

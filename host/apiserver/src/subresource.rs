@@ -1,6 +1,7 @@
 //! Subresources beside `status`, which is the object itself: a row of [`table`] each.
 
 mod binding;
+mod eviction;
 mod finalize;
 mod log;
 mod scale;

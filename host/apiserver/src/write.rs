@@ -15,7 +15,7 @@ mod patch;
 mod update;
 
 pub use create::create;
-pub use delete::{delete, delete_collection};
+pub use delete::{DeleteOptions, delete, delete_collection, delete_one};
 pub use patch::{Patch, patch};
 pub use update::{Edit, edit, update};
 

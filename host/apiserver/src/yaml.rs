@@ -3,6 +3,13 @@
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
+/// Bytes of JSON that one body may become: aliases can repeat a large scalar very often.
+const LIMIT: usize = 16 * 1024 * 1024;
+
+fn within<E: Error>(out: &str) -> Result<(), E> {
+    if out.len() > LIMIT { Err(E::custom("document is too large when its aliases are written out")) } else { Ok(()) }
+}
+
 /// JSON text of one YAML value.
 struct Json(String);
 
@@ -64,6 +71,7 @@ impl<'de> Visitor<'de> for ToJson {
                 out.push(',');
             }
             out.push_str(&item);
+            within(&out)?;
         }
         out.push(']');
         Ok(Json(out))
@@ -83,6 +91,7 @@ impl<'de> Visitor<'de> for ToJson {
             }
             out.push(':');
             out.push_str(&value);
+            within(&out)?;
         }
         out.push('}');
         Ok(Json(out))
@@ -106,6 +115,8 @@ mod tests {
         check("[1, 2.5, \"x\", {a: []}]", Some(r#"[1,2.5,"x",{"a":[]}]"#));
         check("a: |\n  x\n  y\n", Some(r#"{"a":"x\ny\n"}"#));
         check("a: &x {b: c}\nd: *x", Some(r#"{"a":{"b":"c"},"d":{"b":"c"}}"#));
+        let large = format!("a: &x {}\nb: [{}]", "y".repeat(1 << 20), "*x,".repeat(20));
+        check(&large, None);
         check("a: .nan", None);
         check("a: [", None);
     }

@@ -39,7 +39,7 @@ pub fn validate(spec: &Value, path: &Path, errors: &mut ErrorList) {
         container::validate(one, container::Role::Init, &context, &mut seen, &path.child("initContainers").index(at), errors);
     }
     one_of(text(spec, "restartPolicy"), &["Always", "OnFailure", "Never"], &path.child("restartPolicy"), errors);
-    one_of(text(spec, "dnsPolicy"), &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"], &path.child("dnsPolicy"), errors);
+    one_of(text(spec, "dnsPolicy"), &["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"], &path.child("dnsPolicy"), errors);
     let servers = spec.get("dnsConfig").map(|c| items(c, "nameservers").count()).unwrap_or(0);
     if text(spec, "dnsPolicy") == "None" && servers == 0 {
         let detail = "must provide at least one DNS nameserver when `dnsPolicy` is None";

@@ -1,10 +1,11 @@
 //! Who answers which subresource. `""` as group and resource: of every kind that has it.
 
-use super::{Handler, binding, finalize, log, scale};
+use super::{Handler, binding, eviction, finalize, log, scale};
 use registry::Kind;
 
 const ROWS: &[(&str, &str, &str, &dyn Handler)] = &[
     ("", "pods", "binding", &binding::Binding),
+    ("", "pods", "eviction", &eviction::Eviction),
     ("", "pods", "log", &log::Log),
     ("", "namespaces", "finalize", &finalize::Finalize),
     ("", "", "scale", &scale::Scale),

@@ -131,6 +131,11 @@ async fn pods_end_gracefully() {
     f.post(PODS, &pod("q")).await.expect(201);
     f.delete(&format!("{PODS}/q")).await.expect(200);
     f.get(&format!("{PODS}/q")).await.expect(404);
+    f.post(PODS, &pod("r")).await.expect(201);
+    let eviction =
+        json!({ "apiVersion": "policy/v1", "kind": "Eviction", "metadata": { "name": "r" }, "deleteOptions": { "gracePeriodSeconds": 1 } });
+    f.post(&format!("{PODS}/r/eviction"), &eviction).await.expect(201);
+    f.get(&format!("{PODS}/r")).await.expect(404);
     let none = f.get(&format!("{PODS}/q/log")).await;
     assert_eq!(none.code, 404);
     let mut two = pod("two");

@@ -35,6 +35,7 @@ fn pods() -> Kind {
         .generation()
         .status()
         .sub("binding", &[Verb::Create], Some(Gvk::new("", "v1", "Binding")))
+        .sub("eviction", &[Verb::Create], Some(Gvk::new("policy", "v1", "Eviction")))
         .sub("log", &[Verb::Get], None)
         .select("spec.nodeName", "")
         .select("spec.restartPolicy", "")
