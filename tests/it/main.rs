@@ -2,4 +2,10 @@
 
 mod deny;
 mod kubectl;
+mod mixed;
+mod network;
+mod oci;
 mod tidy;
+mod wasm;
+
+use oci::script as oci_script;

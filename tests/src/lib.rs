@@ -10,6 +10,7 @@
 
 mod archives;
 mod cluster;
+mod http;
 mod kubectl;
 pub mod paths;
 mod program;
