@@ -33,6 +33,8 @@ pub struct Agent {
     pub runtime_classes: Arc<Cache>,
     pub sources: Sources,
     pub runs: Runs,
+    /// Cancelled when the archives that were laid ready are imported: only then an image is known to be absent.
+    pub imported: CancellationToken,
     /// Every operation of every pod.
     pub tasks: TaskTracker,
 }
@@ -61,6 +63,7 @@ impl Agent {
                 secrets: (client.cache(&gvr::secrets()), client.api(&gvr::secrets())),
             },
             runs: Runs::default(),
+            imported: CancellationToken::new(),
             tasks: TaskTracker::new(),
             config,
         }

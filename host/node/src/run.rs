@@ -56,7 +56,13 @@ pub async fn run(
     }
     agent.tasks.spawn(registration::run(agent.clone(), client.clone(), port, shutdown.clone()));
     agent.tasks.spawn(lease::run(client, agent.config.node_name.clone(), shutdown.clone()));
-    import(&agent, &shutdown).await;
+    agent.tasks.spawn({
+        let (agent, shutdown) = (agent.clone(), shutdown.clone());
+        async move {
+            import(&agent, &shutdown).await;
+            agent.imported.cancel();
+        }
+    });
     manager::run(agent.clone(), shutdown.clone()).await;
     shutdown.cancelled().await;
     agent.tasks.close();
@@ -72,7 +78,7 @@ fn private(path: &std::path::Path) -> std::io::Result<()> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
 }
 
-/// Takes in the archives that were laid ready, before the first pod asks for them.
+/// Takes in the archives that were laid ready. What runs already does not wait for it.
 async fn import(agent: &Agent, shutdown: &CancellationToken) {
     let folder = agent.config.import_dir();
     if !folder.is_dir() {

@@ -223,5 +223,7 @@ pub async fn agent(dir: &std::path::Path, api: &Arc<Api>, runtime: Arc<FakeRunti
     store.import(&component, Some("app")).await.unwrap();
     let mut config = Config::new("node1", dir);
     config.privileged = false;
-    Arc::new(Agent::new(&api.client(), config, vec![runtime], Arc::new(FakeNetwork), Arc::new(store)))
+    let agent = Agent::new(&api.client(), config, vec![runtime], Arc::new(FakeNetwork), Arc::new(store));
+    agent.imported.cancel();
+    Arc::new(agent)
 }

@@ -28,6 +28,7 @@ pub(super) fn adopt(worker: &mut Worker, mut known: Known) {
         let list = if slot.role == Role::Main { "containerStatuses" } else { "initContainerStatuses" };
         let told = status.get(list).and_then(Value::as_array).into_iter().flatten();
         let Some(told) = told.into_iter().find(|s| s.get("name").and_then(Value::as_str) == Some(&slot.name)) else { continue };
+        slot.image = told.get("image").and_then(Value::as_str).unwrap_or_default().to_owned();
         recall(slot, told, live);
         if let Some(run) = &slot.run {
             // When the present run began, the run before it had ended and been waited for.

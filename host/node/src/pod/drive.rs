@@ -68,6 +68,7 @@ impl Worker {
                 }
             }
         }
+        self.check_images(now);
         let views: Vec<plan::View> = self.slots.iter().map(Slot::view).collect();
         let plan = plan::plan(&views, self.initialized, now);
         self.initialized |= plan.initialized;
@@ -88,6 +89,33 @@ impl Worker {
         }
         for index in plan.restart {
             self.restart(index, now);
+        }
+    }
+
+    /// `image` is the one field of a container that may change: a container of another image is replaced.
+    fn check_images(&mut self, now: Instant) {
+        let mut replaced = Vec::new();
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            let container = super::worker::spec_of(&self.object).and_then(|spec| super::status::spec_of(spec, &slot.name));
+            let wanted = container.and_then(|c| c.image.as_deref()).unwrap_or_default();
+            if slot.image.is_empty() || slot.image == wanted {
+                continue;
+            }
+            let running = slot.is_running();
+            match &mut slot.step {
+                Step::Idle if running => {
+                    slot.changed = true;
+                    replaced.push((index, slot.name.clone()));
+                }
+                Step::Waiting { until, .. } => {
+                    *until = now;
+                    slot.pull.reset();
+                }
+                _ => {}
+            }
+        }
+        for (index, name) in replaced {
+            self.stop(index, self.grace(), format!("Container {name} definition changed, will be restarted"));
         }
     }
 
@@ -123,6 +151,8 @@ impl Worker {
             self.back_off_pulling(index, &name, first, &message, until);
             return;
         }
+        let container = super::worker::spec_of(&self.object).and_then(|spec| super::status::spec_of(spec, &slot.name));
+        slot.image = container.and_then(|c| c.image.clone()).unwrap_or_default();
         let job = start::Job {
             agent: self.agent.clone(),
             object: self.object.clone(),

@@ -64,11 +64,8 @@ pub async fn prepare(agent: &Agent, object: &Object) -> Result<Prepared, Error> 
         (None, vec![node_address])
     } else {
         let link = agent.network.attach(&reference).await.map_err(|e| Error::Network(chain(&e)))?;
-        match link.netns {
-            // Without namespaces every pod is on the host's network, whatever address was set aside for it.
-            None => (None, vec![node_address]),
-            netns => (netns, link.addresses),
-        }
+        // Without a namespace the pod still has an address of its own (an unprivileged node gives it a loopback one).
+        (link.netns, link.addresses)
     };
     let facts = agent.facts(addresses.clone(), vec![node_address]);
     let context = volumes::Context { pod: object, spec, dir: &dir, sources: &agent.sources, facts: &facts, privileged: config.privileged };

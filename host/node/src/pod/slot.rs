@@ -52,6 +52,10 @@ pub struct Slot {
     pub previous: Option<Run>,
     /// The last run ended with an earlier sandbox: an init container has to run again.
     pub stale: bool,
+    /// The image that the last start was asked for; empty when not known.
+    pub image: String,
+    /// The spec names another image now: the container ends and starts again, whatever its restart policy.
+    pub changed: bool,
     /// Number of the next run.
     pub next_attempt: u32,
     /// The startup probe has succeeded, or there is none and the container runs.
@@ -80,6 +84,8 @@ impl Slot {
             run: None,
             previous: None,
             stale: false,
+            image: String::new(),
+            changed: false,
             next_attempt: 0,
             started: false,
             ready: false,
@@ -141,7 +147,7 @@ impl Slot {
             None => {
                 // A new run: what was known of the last one is history.
                 self.previous = self.run.take().or_else(|| self.previous.take());
-                (self.started, self.ready, self.stale) = (false, false, false);
+                (self.started, self.ready, self.stale, self.changed) = (false, false, false, false);
                 run
             }
         };
@@ -162,6 +168,7 @@ impl Slot {
             (Step::Idle, Some(run)) => match run.state.phase {
                 Phase::Created => Stage::Busy,
                 Phase::Running => Stage::Running { started: self.started },
+                Phase::Exited if self.changed => Stage::Never,
                 Phase::Exited => Stage::Exited { code: run.state.exit_code },
             },
         };

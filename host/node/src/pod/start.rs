@@ -136,11 +136,15 @@ async fn ensure_image(job: &Job, spec: &PodSpec, container: &Container, about: &
         let message = format!("Failed to apply default image tag \"{name}\": {error}");
         fail("InvalidImageName", "InspectFailed", message)
     })?;
-    let local = job
-        .agent
-        .images
-        .get(name)
-        .map_err(|error| fail("ImageInspectError", "InspectFailed", format!("Failed to inspect image \"{name}\": {error}")))?;
+    let look = || {
+        let found = job.agent.images.get(name);
+        found.map_err(|error| fail("ImageInspectError", "InspectFailed", format!("Failed to inspect image \"{name}\": {error}")))
+    };
+    let mut local = look()?;
+    if local.is_none() && !job.agent.imported.is_cancelled() {
+        job.agent.imported.cancelled().await;
+        local = look()?;
+    }
     match (local, text(&container.image_pull_policy)) {
         (Some(image), policy) if policy != "Always" => {
             let message = format!("Container image \"{name}\" already present on machine and can be accessed by the pod");

@@ -199,3 +199,15 @@ async fn a_pod_past_its_deadline_fails() {
     let status = scene.api.until("failed", |s| s["phase"] == "Failed").await;
     assert_eq!((&status["reason"], &status["message"]), (&json!("DeadlineExceeded"), &json!(super::finish::DEADLINE_MESSAGE)));
 }
+
+#[tokio::test]
+async fn another_image_replaces_the_container() {
+    let mut spec = one();
+    spec["restartPolicy"] = json!("Never");
+    let scene = scene(spec, json!({}), Vec::new(), |_, _| Fate::Runs).await;
+    scene.api.until("ready", |s| condition(s, "Ready")).await;
+    scene.api.pod.lock()["spec"]["containers"][0]["image"] = json!("app:latest");
+    scene.events.send(Event::Spec(scene.api.object())).unwrap();
+    scene.api.until("replaced", |s| s["containerStatuses"][0]["restartCount"] == 1 && condition(s, "Ready")).await;
+    assert_eq!(scene.calls(), ["start c/0", "stop c/0 30", "start c/1"]);
+}

@@ -35,9 +35,11 @@ pub fn unmount(point: &Path) -> io::Result<()> {
     }
 }
 
+/// Is a file system of its own mounted here? Bind mounts within one file system are not seen.
 pub fn is_mounted(point: &Path) -> io::Result<bool> {
-    let (Some(parent), Some(name)) = (point.parent(), point.file_name()) else { return Ok(false) };
-    Ok(below(parent)?.iter().any(|p| p.file_name() == Some(name)))
+    use std::os::unix::fs::MetadataExt;
+    let Some(parent) = point.parent() else { return Ok(false) };
+    Ok(std::fs::metadata(point)?.dev() != std::fs::metadata(parent)?.dev())
 }
 
 /// A file system in memory, of at most `size` bytes when given.
