@@ -51,9 +51,15 @@ impl Network {
         workload::netns::inside_path(self.inner.netns.as_deref(), f)
     }
 
-    /// Listens on `port` of all addresses, IPv6 when `ipv6`.
-    pub fn listen(&self, port: u16, ipv6: bool) -> io::Result<std::net::TcpListener> {
-        let address: IpAddr = if ipv6 { std::net::Ipv6Addr::UNSPECIFIED.into() } else { std::net::Ipv4Addr::UNSPECIFIED.into() };
+    /// Listens on `port`: of all addresses in a namespace of its own, else of the pod's own address, so that pods that
+    /// share the host's network (an unprivileged node gives each a loopback address) do not take each other's ports.
+    pub fn listen(&self, port: u16, pod: Option<IpAddr>) -> io::Result<std::net::TcpListener> {
+        let own = pod.filter(|a| self.inner.netns.is_none() && a.is_loopback() && *a != IpAddr::from(std::net::Ipv4Addr::LOCALHOST));
+        let any: IpAddr = match pod {
+            Some(IpAddr::V6(_)) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+            _ => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        };
+        let address = own.unwrap_or(any);
         let listener = self.inside(|| std::net::TcpListener::bind((address, port)))??;
         listener.set_nonblocking(true)?;
         Ok(listener)

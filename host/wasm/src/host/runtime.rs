@@ -140,9 +140,9 @@ impl WasmRuntime {
             Prepared::Command(command) => Work::Command(command.clone()),
             Prepared::Service(proxy) => {
                 let port = container.ports.first().copied().unwrap_or(DEFAULT_PORT);
-                let ipv6 = !sandbox.addresses.is_empty() && sandbox.addresses.iter().all(std::net::IpAddr::is_ipv6);
+                let address = sandbox.addresses.iter().find(|a| a.is_ipv4()).or(sandbox.addresses.first()).copied();
                 let failed = |e| Error::Start { message: format!("cannot listen on port {port} of the pod: {e}") };
-                let listener = surroundings.network.listen(port, ipv6).map_err(failed)?;
+                let listener = surroundings.network.listen(port, address).map_err(failed)?;
                 let listener = self.inner.guests.register(listener).map_err(failed)?;
                 Work::Service(proxy.clone(), listener)
             }
