@@ -72,6 +72,11 @@ pub trait Strategy: Send + Sync {
     /// When deletion begins but cannot finish yet.
     fn begin_deletion(&self, _object: &mut Object) {}
 
+    /// A create may bring its status: what a node's agent registers.
+    fn creates_with_status(&self) -> bool {
+        false
+    }
+
     /// Labels and annotations may be written through `status`, as upstream's kubelet does.
     fn status_writes_metadata(&self) -> bool {
         false

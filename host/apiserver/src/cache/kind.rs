@@ -191,3 +191,61 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stored;
+    use object::{Object, json};
+
+    fn value(name: &str) -> bytes::Bytes {
+        let object = Object::from_value(json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name } })).unwrap();
+        stored::encode(&object).unwrap()
+    }
+
+    fn cache() -> KindCache {
+        let registry = registry::Registry::builtin();
+        KindCache::new(registry.resource_by_name("", "v1", "configmaps").unwrap())
+    }
+
+    fn told(cache: &KindCache, after: u64) -> String {
+        match cache.ahead(after, cache.epoch()) {
+            Ahead::Changes(changes) => changes.iter().map(|c| format!("{}@{} ", c.ty.as_str(), c.revision)).collect(),
+            Ahead::Behind => "behind".to_owned(),
+            Ahead::Gone => "gone".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_cursor_finds_what_is_ahead() {
+        let cache = cache();
+        cache.replace(Vec::new(), 3);
+        let first = cache.epoch();
+        cache.apply("ns/a", Some(&value("a")), 5, 5);
+        cache.apply("ns/a", Some(&value("a")), 5, 7);
+        cache.apply("ns/b", None, 0, 8);
+        cache.apply("ns/a", None, 0, 9);
+        assert_eq!(told(&cache, 2), "behind");
+        assert_eq!(told(&cache, 3), "ADDED@5 MODIFIED@7 DELETED@9 ");
+        assert_eq!(told(&cache, 5), "MODIFIED@7 DELETED@9 ");
+        assert_eq!(told(&cache, 9), "");
+        assert_eq!((cache.len(), cache.revision()), (0, 9));
+        cache.replace(Vec::new(), 12);
+        assert!(matches!(cache.ahead(9, first), Ahead::Gone));
+    }
+
+    #[test]
+    fn the_ring_is_bounded() {
+        let cache = cache();
+        cache.replace(Vec::new(), 0);
+        let value = value("a");
+        let last = RING_MAX as u64 + 100;
+        for revision in 1..=last {
+            cache.apply("ns/a", Some(&value), 1, revision);
+        }
+        // Who stayed at the start is too slow; who kept up sees the rest.
+        assert_eq!(told(&cache, 99), "behind");
+        assert!(matches!(cache.ahead(100, cache.epoch()), Ahead::Changes(changes) if changes.len() == RING_MAX));
+        assert_eq!(told(&cache, last - 1), format!("MODIFIED@{last} "));
+    }
+}

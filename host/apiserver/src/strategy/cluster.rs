@@ -43,6 +43,10 @@ impl Strategy for NodeStrategy {
         }
     }
 
+    fn creates_with_status(&self) -> bool {
+        true
+    }
+
     fn status_writes_metadata(&self) -> bool {
         true
     }

@@ -36,7 +36,7 @@ impl Write<'_> {
         self.default(&mut object);
         self.new_metadata(&mut object);
         // Status is the controllers': a create cannot set it.
-        if self.kind.subresource("status").is_some() {
+        if self.kind.subresource("status").is_some() && !self.strategy.creates_with_status() {
             object.remove_at(&["status"]);
         }
         self.strategy.prepare_create(&self.context(), &mut object);
