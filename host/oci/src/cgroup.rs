@@ -74,6 +74,31 @@ pub(crate) fn is_unified() -> bool {
     matches!(hierarchies(), Some(Hierarchies::Unified(_)))
 }
 
+/// Whether this kernel accounts swap.
+pub(crate) fn limits_swap() -> bool {
+    match hierarchies() {
+        Some(Hierarchies::Unified(root)) => children(root).iter().any(|group| group.join("memory.swap.max").exists()),
+        Some(split) => split.controller("memory", "").is_some_and(|root| root.join("memory.memsw.limit_in_bytes").exists()),
+        None => false,
+    }
+}
+
+/// Gives a pod's group the processor share that its containers ask for together, of those on the node.
+pub(crate) fn set_cpu_request(group: &str, milli: i64) {
+    let Some(hierarchies) = hierarchies() else { return };
+    let shares = crate::spec::cpu_shares(milli);
+    let (file, value) = match hierarchies {
+        // Shares 2..262144 onto weights 1..10000, as the kubelet maps them.
+        Hierarchies::Unified(_) => ("cpu.weight", 1 + (shares - 2) * 9999 / 262_142),
+        Hierarchies::Split(_) => ("cpu.shares", shares),
+    };
+    if let Some(directory) = hierarchies.controller("cpu", group)
+        && let Err(error) = fs::write(directory.join(file), value.to_string())
+    {
+        tracing::error!(%error, group, "the pod's processor share is not set");
+    }
+}
+
 fn number(path: &Path, key: Option<&str>) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
     match key {

@@ -5,8 +5,9 @@ mod shim;
 use crate::record::Record;
 use crate::{cgroup, error};
 use async_trait::async_trait;
-use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
 use interfaces::network::PodRef;
 use interfaces::workload::{Container, ContainerId, ContainerState, Error, ExecOutcome, Phase, Runtime, Sandbox, Usage};
 use shim::Shim;
@@ -14,9 +15,13 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 use tokio::sync::OnceCell;
 use workload::events::Events;
 use workload::remote::Remote;
+
+/// How often 20 ms are waited for a shim that closes its connections to be gone, or to answer again.
+const ENDING: u32 = 50;
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -79,7 +84,7 @@ impl Manager {
 
     async fn adopt_pod(&self, uid: String) {
         let Ok(pod) = self.pod(&uid) else { return };
-        match Remote::connect(pod.directory.join("shim.sock")).await {
+        match Remote::connect(pod.socket()).await {
             Ok(remote) => {
                 let empty = remote.list().await.is_ok_and(|states| states.is_empty());
                 if empty {
@@ -87,32 +92,14 @@ impl Manager {
                     drop(remote.remove_pod(&PodRef { uid, ..Default::default() }).await);
                 } else {
                     let mut shim = pod.shim.lock().await;
-                    *shim = self.watch(&pod, remote).await.ok();
+                    *shim = watch(&pod, &self.events, remote).await.ok();
                 }
             }
             Err(cause) => {
-                tracing::warn!(pod = uid, %cause, "the pod's shim is gone");
+                tracing::warn!(pod = uid, %cause, "the pod's shim does not answer");
                 pod.lost(&self.events).await;
             }
         }
-    }
-
-    /// Passes a shim's events on, and notices its end.
-    async fn watch(&self, pod: &Arc<Pod>, remote: Remote) -> Result<Shim, Error> {
-        let mut states = remote.events().await?;
-        let events = self.events.clone();
-        let closed = remote.closed();
-        let weak: Weak<Pod> = Arc::downgrade(pod);
-        let watcher = tokio::spawn(async move {
-            while let Some(state) = states.next().await {
-                events.send(&state);
-            }
-            closed.await;
-            if let Some(pod) = weak.upgrade() {
-                pod.lost(&events).await;
-            }
-        });
-        Ok(Shim { remote, watcher: watcher.abort_handle() })
     }
 
     /// The pod's shim, started if there is none.
@@ -124,10 +111,13 @@ impl Manager {
         {
             return Ok(shim.remote.clone());
         }
-        pod.settle(&self.events);
-        let remote = shim::start(&self.config, &pod.directory).await?;
-        let started = self.watch(&pod, remote.clone()).await?;
-        *shim = Some(started);
+        let remote = if pod.is_listening() {
+            Remote::connect(pod.socket()).await?
+        } else {
+            pod.settle(&self.events);
+            shim::start(&self.config, &pod.directory).await?
+        };
+        *shim = Some(watch(&pod, &self.events, remote.clone()).await?);
         Ok(remote)
     }
 
@@ -148,15 +138,59 @@ impl Manager {
     }
 }
 
+/// Passes a shim's events on, and notices its end.
+fn watch<'a>(pod: &'a Arc<Pod>, events: &'a Arc<Events<ContainerState>>, remote: Remote) -> BoxFuture<'a, Result<Shim, Error>> {
+    async move {
+        let mut states = remote.events().await?;
+        let events = events.clone();
+        let closed = remote.closed();
+        let weak: Weak<Pod> = Arc::downgrade(pod);
+        let watcher = tokio::spawn(async move {
+            while let Some(state) = states.next().await {
+                events.send(&state);
+            }
+            closed.await;
+            if let Some(pod) = weak.upgrade() {
+                pod.lost(&events).await;
+            }
+        });
+        Ok(Shim { remote, watcher: watcher.abort_handle() })
+    }
+    .boxed()
+}
+
 impl Pod {
+    fn socket(&self) -> PathBuf {
+        self.directory.join("shim.sock")
+    }
+
+    fn is_listening(&self) -> bool {
+        workload::remote::is_listening(&self.socket())
+    }
+
     /// The connection to the shim has ended without the pod being removed.
-    async fn lost(&self, events: &Events<ContainerState>) {
+    async fn lost(self: &Arc<Self>, events: &Arc<Events<ContainerState>>) {
         let mut shim = self.shim.lock().await;
         if shim.as_ref().is_some_and(|shim| !shim.remote.is_closed()) {
             return;
         }
         *shim = None;
-        self.settle(events);
+        // Only the connection may be broken; what the shim holds is not ended for that. One that is ending still listens while the
+        // kernel closes what it had open.
+        for _ in 0..ENDING {
+            if !self.is_listening() {
+                self.settle(events);
+                return;
+            }
+            if let Ok(remote) = Remote::connect(self.socket()).await {
+                let states = remote.list().await.unwrap_or_default();
+                *shim = watch(self, events, remote).await.ok();
+                states.iter().for_each(|state| events.send(state));
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tracing::error!(socket = %self.socket().display(), "the pod's shim cannot be spoken to");
     }
 
     /// Writes down, once, that what ran under a shim that is gone has ended.
@@ -244,7 +278,7 @@ impl Runtime for Manager {
             if removed.is_ok() {
                 held.remote.closed().await;
             } else if !held.remote.is_closed() {
-                *shim = self.watch(&known, held.remote).await.ok();
+                *shim = watch(&known, &self.events, held.remote).await.ok();
                 return removed;
             }
         }

@@ -49,6 +49,8 @@ fn run(directory: PathBuf, pause: Vec<OsString>) -> io::Result<()> {
     rustix::process::setsid()?;
     // What the containers leave behind comes to the shim to be reaped.
     rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))?;
+    // What is made for a container is made for its users, whatever the agent's mask is.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     // Killed for memory after anything else; containers get their own value.
     if let Err(error) = std::fs::write("/proc/self/oom_score_adj", "-998") {
         tracing::warn!(%error, "the shim's OOM score is not set");

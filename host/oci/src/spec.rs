@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 pub(crate) use mounts::{Shared, check_sources};
+pub(crate) use resources::cpu_shares;
 
 /// Where programs are looked for when the image does not say.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -73,7 +74,7 @@ pub(crate) fn build(sandbox: &Sandbox, container: &Container, bundle: &Bundle, u
         "ociVersion": "1.0.2",
         "process": {
             "terminal": container.tty,
-            "user": { "uid": user.uid, "gid": user.gid, "additionalGids": user.groups },
+            "user": { "uid": user.uid, "gid": user.gid, "umask": 0o022, "additionalGids": user.groups },
             "args": container.args,
             "env": environment(sandbox, container, user),
             "cwd": working_directory(container),
@@ -90,7 +91,7 @@ pub(crate) fn build(sandbox: &Sandbox, container: &Container, bundle: &Bundle, u
             "devices": if security.privileged { mounts::host_devices() } else { Vec::new() },
             "maskedPaths": if unmasked { &[][..] } else { MASKED },
             "readonlyPaths": if unmasked { &[][..] } else { READ_ONLY },
-            "rootfsPropagation": if container.mounts.iter().any(|m| m.propagation == "rshared") { "shared" } else { "slave" },
+            "rootfsPropagation": mounts::propagation(container),
         },
     });
     Ok(Spec { config, capabilities, narrow })
@@ -190,6 +191,12 @@ mod tests {
             json!({ "shares": 102, "quota": 25000, "period": 100000 }),
         );
         check(&|_, _| {}, "/linux/resources/cpu", json!({ "shares": 2 }));
+        let propagation = |name: &'static str| {
+            move |_: &mut Sandbox, c: &mut Container| c.mounts.push(Mount { propagation: name.to_owned(), ..Default::default() })
+        };
+        check(&propagation(""), "/linux/rootfsPropagation", json!("private"));
+        check(&propagation("rslave"), "/linux/rootfsPropagation", json!("slave"));
+        check(&propagation("rshared"), "/linux/rootfsPropagation", json!("shared"));
         check(&|_, c| c.resources.pids_limit = 7, "/linux/resources/pids/limit", json!(7));
     }
 

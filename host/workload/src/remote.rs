@@ -45,6 +45,11 @@ struct Waiting {
     events: HashMap<u64, mpsc::UnboundedSender<ContainerState>>,
 }
 
+/// Whether a process listens at `path`. A holder that is there and cannot be spoken to is not one that is gone.
+pub fn is_listening(path: &Path) -> bool {
+    crate::socket::connect(path).is_ok()
+}
+
 impl Remote {
     /// Connects to the holder listening at `path`.
     ///

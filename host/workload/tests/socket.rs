@@ -154,14 +154,20 @@ async fn another_protocol_is_refused() {
     let path = directory.path().join("s.sock");
     let listener = tokio::net::UnixListener::bind(&path).unwrap();
     let peer = tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let hello = br#"{"hello":{"protocol":99,"runtime":"oci","unavailable":null}}"#;
-        stream.write_all(&u32::try_from(hello.len()).unwrap().to_be_bytes()).await.unwrap();
-        stream.write_all(hello).await.unwrap();
-        stream.read_to_end(&mut Vec::new()).await.ok();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let hello = br#"{"hello":{"protocol":99,"runtime":"oci","unavailable":null}}"#;
+            // The first one only looks whether somebody listens.
+            stream.write_all(&u32::try_from(hello.len()).unwrap().to_be_bytes()).await.ok();
+            stream.write_all(hello).await.ok();
+            stream.read_to_end(&mut Vec::new()).await.ok();
+        }
     });
+    assert!(workload::remote::is_listening(&path));
     let error = Remote::connect(&path).await.err().unwrap().to_string();
     assert!(error.ends_with("the peer speaks protocol 99, not 1"), "{error}");
-    peer.await.unwrap();
+    peer.abort();
+    assert!(peer.await.is_err_and(|e| e.is_cancelled()));
+    assert!(!workload::remote::is_listening(&path));
     assert!(Remote::connect(directory.path().join("none")).await.is_err());
 }

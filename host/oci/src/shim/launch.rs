@@ -55,6 +55,8 @@ pub(super) fn launch(
     }
     spec::check_sources(sandbox, container)?;
     fs::create_dir_all(&bundle.0).map_err(create("failed to make the container's directory"))?;
+    // It holds what the container writes, programs with set-user-ID among it: not for other users of the host.
+    fs::set_permissions(&bundle.0, fs::Permissions::from_mode(0o700)).map_err(create("failed to make the container's directory"))?;
     bundle.mount(layers).map_err(create("failed to mount the container's root"))?;
     let root = Root::open(&bundle.rootfs()).map_err(create("failed to open the container's root"))?;
     let directory_of_work = spec::working_directory(container);

@@ -53,6 +53,7 @@ struct Inner {
 struct Run {
     state: watch::Sender<ContainerState>,
     stop_signal: i32,
+    cpu_request_milli: i64,
     /// Its process exists and has not yet been seen to execute the program.
     starting: bool,
     /// Came while it was starting.
@@ -68,6 +69,7 @@ impl Run {
         Self {
             state: watch::Sender::new(state),
             stop_signal: 15,
+            cpu_request_milli: 0,
             starting: false,
             ended: None,
             pumps: Vec::new(),
@@ -187,6 +189,7 @@ impl Pod {
         let run = Run {
             starting: true,
             stop_signal: if container.stop_signal > 0 { container.stop_signal } else { 15 },
+            cpu_request_milli: container.resources.cpu_request_milli,
             pumps: std::mem::take(&mut launched.pumps),
             _stdin: launched.stdin.take(),
             filters: launched.filters.clone(),
@@ -194,6 +197,8 @@ impl Pod {
             ..Run::new(state)
         };
         inner.runs.insert(id.clone(), run);
+        let together = inner.runs.values().filter(|run| run.state.borrow().phase != Phase::Exited).map(|run| run.cpu_request_milli).sum();
+        cgroup::set_cpu_request(&inner.record.cgroup_parent, together);
         Ok(launched)
     }
 

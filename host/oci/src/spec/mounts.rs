@@ -52,6 +52,17 @@ pub(super) fn build(sandbox: &Sandbox, container: &Container, bundle: &Bundle, s
     mounts.into()
 }
 
+/// libcontainer clones a volume's mount with the propagation that its root has at the time: one value for all of a container's
+/// volumes, so the widest that one of them asks for.
+pub(super) fn propagation(container: &Container) -> &'static str {
+    let asks = |name: &str| container.mounts.iter().any(|mount| mount.propagation == name);
+    match (asks("rshared"), asks("rslave")) {
+        (true, _) => "shared",
+        (false, true) => "slave",
+        (false, false) => "private",
+    }
+}
+
 fn volume(mount: &Mount) -> Value {
     let mode = if mount.read_only { "ro" } else { "rw" };
     if mount.fs_type.is_empty() || mount.fs_type == "bind" {

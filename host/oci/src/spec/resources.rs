@@ -11,9 +11,13 @@ const SMALLEST_QUOTA: i64 = 1_000;
 const SMALLEST_SHARES: i64 = 2;
 const LARGEST_SHARES: i64 = 262_144;
 
+/// A request in thousandths of a processor as shares.
+pub(crate) fn cpu_shares(milli: i64) -> i64 {
+    (milli.saturating_mul(1024) / 1000).clamp(SMALLEST_SHARES, LARGEST_SHARES)
+}
+
 pub(super) fn build(resources: &Resources, privileged: bool) -> Value {
-    let shares = (resources.cpu_request_milli.saturating_mul(1024) / 1000).clamp(SMALLEST_SHARES, LARGEST_SHARES);
-    let mut cpu = json!({ "shares": shares });
+    let mut cpu = json!({ "shares": cpu_shares(resources.cpu_request_milli) });
     if resources.cpu_limit_milli > 0 {
         cpu["quota"] = (resources.cpu_limit_milli.saturating_mul(CPU_PERIOD) / 1000).max(SMALLEST_QUOTA).into();
         cpu["period"] = CPU_PERIOD.into();
@@ -24,6 +28,10 @@ pub(super) fn build(resources: &Resources, privileged: bool) -> Value {
     });
     if resources.memory_limit_bytes > 0 {
         out["memory"] = json!({ "limit": resources.memory_limit_bytes });
+        if crate::cgroup::limits_swap() {
+            // Memory and swap together: a container does not swap, as the kubelet's default has it.
+            out["memory"]["swap"] = resources.memory_limit_bytes.into();
+        }
         if crate::cgroup::is_unified() {
             // One process killed for memory takes the container with it, as the kubelet sets it.
             out["unified"] = json!({ "memory.oom.group": "1" });

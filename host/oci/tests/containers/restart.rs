@@ -20,6 +20,7 @@ async fn containers_outlive_the_agent() {
         line.split_whitespace().next().unwrap().parse().unwrap()
     };
     assert_eq!(field("Threads:"), 1);
+    println!("shim: {} kB anonymous, {} kB with files", field("RssAnon:"), field("VmRSS:"));
     assert!(field("RssAnon:") < 4096, "{status}");
     node.runtime = manager(node.path());
     let mut events = node.runtime.events().await.unwrap();
