@@ -124,8 +124,15 @@ async fn start(
     }
     if args.runs(Part::Scheduler) {
         let client = client.with_user(component("system:kube-scheduler", &[]));
-        let run = scheduler::run(client, scheduler::Config::default(), plugin_set, shutdown.clone());
-        parts.spawn(async move { ("scheduler", ok(run.await)) });
+        let (mut plugin_set, shutdown) = (plugin_set, shutdown.clone());
+        let waits = args.runs(Part::Plugins);
+        parts.spawn(async move {
+            // Plugins that exist are asked from the first pod on. Should their loader end before, so does the wait.
+            if waits {
+                drop(shutdown.run_until_cancelled(plugin_set.changed()).await);
+            }
+            ("scheduler", ok(scheduler::run(client, scheduler::Config::default(), plugin_set, shutdown).await))
+        });
     }
     if args.runs(Part::Plugins) {
         let client = client.with_user(component("system:coracle:wasm", &[]));

@@ -1,7 +1,8 @@
 //! Keeps the loaded plugins equal to the WasmPlugin objects.
 //!
 //! Level-triggered: a wake-up carries a name; the loader reads the object, loads or unloads, writes the status, and replaces
-//! the set whole. A plugin whose policy is `Fail` and that cannot be loaded stands in the set as one that always fails.
+//! the set whole. A plugin whose policy is `Fail` stands in the set as one that always fails while it is not loaded: from the
+//! moment its object is seen, and for good if it cannot be. A changed plugin works as before until its successor is ready.
 
 use super::scheduler::{Missing, Plugin};
 use super::settings::{Settings, Source};
@@ -21,6 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How often counters reach the status, if they changed: often enough for a person watching, rare enough for the store.
 const REPORT: Duration = Duration::from_secs(5);
+
+/// The message of a plugin whose component is being read and compiled.
+const LOADING: &str = "its component is loading";
 
 /// Pulls an image that holds a component: its file and digest, or why not.
 pub type Fetch = Arc<dyn Fn(String) -> BoxFuture<'static, Result<(PathBuf, String), String>> + Send + Sync>;
@@ -44,8 +48,8 @@ pub enum Error {
     Load(#[from] load::Error),
 }
 
-/// Runs until `shutdown`. `set` is sent to for the first time when every plugin that existed at the start is loaded or has
-/// failed: a scheduler that waits for it lets no pod slip past a filter.
+/// Runs until `shutdown`. `set` is sent to for the first time once the objects are known, with all that are to be loaded standing
+/// in it: a scheduler that waits for that lets no pod slip past a filter.
 ///
 /// # Errors
 /// There is no wasm engine for this machine, or the cache directory cannot be made.
@@ -59,7 +63,7 @@ pub async fn run(client: Client, config: Config, set: watch::Sender<PluginSet>, 
     }
     let mut changes = watched.subscribe();
     for object in watched.list("") {
-        loader.load(&object).await;
+        loader.loaded.insert(object.name().to_owned(), Loaded::loading(&object));
     }
     loader.publish();
 
@@ -160,6 +164,24 @@ struct Loaded {
     generation: i64,
     outcome: Result<(Arc<Plugin>, PluginRow), Failed>,
     policy: FailurePolicy,
+    /// Filters, scores.
+    points: (bool, bool),
+}
+
+impl Loaded {
+    fn loading(object: &Object) -> Self {
+        Self::new(object, Err(Failed::for_now(LOADING)))
+    }
+
+    fn new(object: &Object, outcome: Result<(Arc<Plugin>, PluginRow), Failed>) -> Self {
+        Self {
+            uid: object.uid().to_owned(),
+            generation: object.generation(),
+            outcome,
+            policy: Settings::policy_of(object),
+            points: Settings::points_of(object),
+        }
+    }
 }
 
 /// Why a plugin is not loaded.
@@ -195,6 +217,12 @@ impl Loader {
         if self.loaded.get(name).is_some_and(|loaded| same(loaded) && !retry(loaded)) {
             return Again::Never;
         }
+        if !self.loaded.contains_key(name) {
+            let loaded = Loaded::loading(object);
+            self.write_status(name, &status(&loaded)).await;
+            self.loaded.insert(name.to_owned(), loaded);
+            self.publish();
+        }
         let again = self.load(object).await;
         self.publish();
         again
@@ -215,8 +243,7 @@ impl Loader {
                 failed.again
             }
         };
-        let policy = Settings::policy_of(object);
-        let loaded = Loaded { uid: object.uid().to_owned(), generation: object.generation(), outcome, policy };
+        let loaded = Loaded::new(object, outcome);
         self.reported.remove(&name);
         self.write_status(&name, &status(&loaded)).await;
         self.loaded.insert(name, loaded);
@@ -226,7 +253,7 @@ impl Loader {
     fn publish(&self) {
         let rows = self.loaded.iter().filter_map(|(name, loaded)| match (&loaded.outcome, loaded.policy) {
             (Ok((_, row)), _) => Some(row.clone()),
-            (Err(failed), FailurePolicy::Fail) => Some(Missing::row(name, &failed.message)),
+            (Err(failed), FailurePolicy::Fail) => Some(Missing::row(name, &failed.message, loaded.points)),
             (Err(_), FailurePolicy::Ignore) => None,
         });
         self.set.send_replace(Arc::new(rows.collect()));
@@ -262,6 +289,7 @@ fn status(loaded: &Loaded) -> Value {
             let message = if failure.is_empty() { String::new() } else { format!("last failure: {failure}") };
             ("Ready", message, plugin.counters().read())
         }
+        Err(failed) if failed.message == LOADING => ("Loading", String::new(), (0, 0, 0)),
         Err(failed) => ("Failed", failed.message.clone(), (0, 0, 0)),
     };
     let (calls, traps, timeouts) = counts;

@@ -115,21 +115,25 @@ fn check_scores(scores: Vec<u8>, candidates: usize) -> Result<Vec<i64>, String> 
     }
 }
 
-/// Stands for a plugin that could not be loaded and whose policy is `Fail`: no pod passes what cannot be asked.
+/// Stands for a plugin that is not loaded, or not yet, and whose policy is `Fail`: no pod passes what cannot be asked.
 pub struct Missing {
     name: String,
     cause: String,
 }
 
 impl Missing {
-    pub fn row(name: &str, cause: &str) -> PluginRow {
+    pub fn row(name: &str, cause: &str, (filters, scores): (bool, bool)) -> PluginRow {
         PluginRow {
             plugin: Arc::new(Self { name: name.to_owned(), cause: format!("it is not loaded: {cause}") }),
-            filters: true,
-            scores: false,
-            weight: 0,
+            filters,
+            scores,
+            weight: 1,
             failure_policy: FailurePolicy::Fail,
         }
+    }
+
+    fn error(&self) -> PluginError {
+        PluginError::Failed { plugin: self.name.clone(), cause: self.cause.clone() }
     }
 }
 
@@ -140,7 +144,11 @@ impl SchedulePlugin for Missing {
     }
 
     async fn filter(&self, _pod: &PodView, _nodes: &NodeTable, _candidates: &[u32]) -> Result<Vec<Refusal>, PluginError> {
-        Err(PluginError::Failed { plugin: self.name.clone(), cause: self.cause.clone() })
+        Err(self.error())
+    }
+
+    async fn score(&self, _pod: &PodView, _nodes: &NodeTable, _candidates: &[u32]) -> Result<Vec<i64>, PluginError> {
+        Err(self.error())
     }
 }
 

@@ -113,6 +113,13 @@ impl Settings {
         })
     }
 
+    /// Whether it filters and scores, even of a spec that is wrong otherwise; a filter if it does not say.
+    pub fn points_of(object: &Object) -> (bool, bool) {
+        let points = object.at(&["spec", "extensionPoints"]).and_then(object::Value::as_array);
+        let has = |name: &str| points.is_some_and(|points| points.iter().any(|point| point == name));
+        (has("filter") || !has("score"), has("score"))
+    }
+
     /// `failurePolicy` even of a spec that is wrong otherwise: what a plugin that cannot be loaded means. Closed unless it
     /// says `Ignore`.
     pub fn policy_of(object: &Object) -> FailurePolicy {
