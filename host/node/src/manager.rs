@@ -160,6 +160,11 @@ impl Manager {
 
     fn container(&mut self, runtime: &'static str, state: ContainerState) {
         let uid = state.id.pod_uid.clone();
+        if let Some(known) = self.unclaimed.get_mut(&uid) {
+            // Its task has not begun yet and takes this over with the rest.
+            known.push((runtime, state));
+            return;
+        }
         self.send(&uid, Event::Container(runtime, state));
     }
 

@@ -13,6 +13,8 @@ use std::time::{Instant, UNIX_EPOCH};
 /// machine: they count as ended, so that attempts go on from there.
 pub(super) fn adopt(worker: &mut Worker, mut known: Known) {
     known.sort_by_key(|(_, state)| state.id.attempt);
+    // What was made and not started when the last agent ended is started again under the same id.
+    known.retain(|(_, state)| state.phase != Phase::Created);
     let status = worker.report.known().clone();
     let address: Option<IpAddr> = status.get("podIP").and_then(Value::as_str).and_then(|ip| ip.parse().ok());
     let phase = status.get("phase").and_then(Value::as_str).unwrap_or_default().to_owned();

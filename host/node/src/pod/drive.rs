@@ -196,7 +196,7 @@ impl Worker {
                 let attempt = run.state.id.attempt;
                 let (container, after) = (&run.state.id.name, self.report.age());
                 tracing::debug!(pod = self.pod.name, namespace = self.pod.namespace, container, attempt, ?after, "container is started");
-                self.observe(index, run);
+                self.observe(index, *run);
                 self.step(index, Step::Idle);
                 self.forget_before(index, attempt);
                 let running = self.slots.get(index).is_some_and(Slot::is_running);

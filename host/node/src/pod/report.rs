@@ -5,6 +5,7 @@ use super::status::{self, Input};
 use super::worker::{Ending, Worker};
 use super::{Event, State};
 use client::Patch;
+use interfaces::workload::Phase;
 use object::{Object, Value, json};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -182,6 +183,11 @@ impl Worker {
             && self.slots.iter().all(|s| s.run.is_none() && matches!(s.step, Step::Idle | Step::Starting))
     }
 
+    /// Adopted: something runs already.
+    fn is_live(&self) -> bool {
+        self.runs_of().any(|run| run.state.phase == Phase::Running)
+    }
+
     fn status(&self) -> Option<Value> {
         let spec = self.spec()?;
         let over = matches!(self.state, State::Releasing | State::Ended);
@@ -194,7 +200,7 @@ impl Worker {
             before: &self.report.known,
             slots: &self.slots,
             initialized: self.initialized,
-            sandbox_ready: (self.prepared.is_some() || (self.state == State::Preparing && self.main_ran())) && !over,
+            sandbox_ready: (self.prepared.is_some() || (self.state == State::Preparing && self.is_live())) && !over,
             addresses: &self.addresses,
             host_addresses: &host,
             over,

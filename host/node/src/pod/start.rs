@@ -30,7 +30,7 @@ pub struct Job {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It runs, or has already ended.
-    Started(Run),
+    Started(Box<Run>),
     /// Nothing was made; a waiting reason and message. `pull`: the image is at fault.
     Refused { reason: &'static str, message: String, pull: bool },
     /// The pod ended first.
@@ -89,12 +89,12 @@ async fn run(job: &Job) -> Result<Outcome, Outcome> {
         Ok(state) => {
             job.agent.recorder.event(&about, Type::Normal, "Created", "Container created");
             job.agent.recorder.event(&about, Type::Normal, "Started", "Container started");
-            Ok(Outcome::Started(run(state)))
+            Ok(Outcome::Started(Box::new(run(state))))
         }
         Err(workload::Error::Start { message }) => {
             job.agent.recorder.event(&about, Type::Normal, "Created", "Container created");
             job.agent.recorder.event(&about, Type::Warning, "Failed", &format!("Error: {message}"));
-            Ok(Outcome::Started(run(never_started(job, message))))
+            Ok(Outcome::Started(Box::new(run(never_started(job, message)))))
         }
         Err(error) => Err(fail("CreateContainerError", error.to_string())),
     }
