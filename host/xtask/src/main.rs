@@ -1,17 +1,20 @@
 //! `cargo xtask`: everything that a fresh machine needs to build, try, test and measure Coracle.
 
 mod bench;
+mod fuzz;
 mod guests;
 mod images;
 mod lint;
 mod paths;
 mod run;
+mod schema;
 mod setup;
 mod test;
 mod toolchain;
 mod up;
 
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Build, try, test and measure Coracle")]
@@ -38,14 +41,38 @@ enum Command {
     Images,
     /// Build the release binary and print the benchmark tables.
     Bench(bench::Args),
+    /// Fuzz a target of `tests/fuzz` against its model; without a name, all of them.
+    Fuzz(fuzz::Args),
+    /// Write the schema tables of the registry from the pinned crates.
+    Schema {
+        /// Only compare: fail when the tables are not what the pinned crates say
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write `docs/kinds.md` from the rows of the registry.
+    Kinds {
+        /// Only compare
+        #[arg(long)]
+        check: bool,
+    },
     /// Install what is missing and nothing else.
     Setup,
     /// Build with cargo's timing report.
     Timings,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Args::parse().command {
+fn main() -> ExitCode {
+    match run_command(Args::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_command(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Up(args) => up::up(&args),
         Command::Down(args) => up::down(&args),
         Command::Test(args) => test::test(&args),
@@ -54,6 +81,9 @@ fn main() -> anyhow::Result<()> {
         Command::Guests => guests::build().map(drop),
         Command::Images => images::build().map(drop),
         Command::Bench(args) => bench::bench(&args),
+        Command::Fuzz(args) => fuzz::fuzz(&args),
+        Command::Schema { check } => schema::generate(check),
+        Command::Kinds { check } => test::kinds(check),
         Command::Setup => setup::all(),
         Command::Timings => run::cargo(["build", "--release", "--package", "cli", "--timings"]),
     }

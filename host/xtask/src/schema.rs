@@ -6,12 +6,8 @@
 //!
 //! The table is decoded by `host/registry/src/graph.rs`; its form is told there.
 
-// By path, so that the example `gen_schema` can include this file too.
-#[path = "schema/encode.rs"]
 mod encode;
-#[path = "schema/openapi.rs"]
 mod openapi;
-#[path = "schema/protobuf.rs"]
 mod protobuf;
 
 use anyhow::{Context, Result, bail};

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::process::Command;
 
 /// Program to look for, package that has it.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("cc", "gcc"),
     ("ip", "iproute2"),
+    ("nsenter", "util-linux"),
     ("nft", "nftables"),
     ("curl", "curl"),
     ("unzip", "unzip"),

@@ -111,8 +111,9 @@ fn start(node: &Node, binary: &Path) -> Result<()> {
     }
     let mut command = if node.isolated {
         join_namespace()?;
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", NAMESPACE]).arg(binary);
+        // Not `ip netns exec`: that mounts another /sys, which hides the control groups.
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{NAMESPACE}")).arg(binary);
         command
     } else {
         eprintln!("Not root: wasm pods only, on loopback addresses. For OCI containers run this as root.");
