@@ -159,6 +159,7 @@ fn status(agent: &Agent, node: &Object, port: Option<u16>, now: &str) -> Value {
             "architecture": machine.architecture, "kubeletVersion": agent.config.version, "kubeProxyVersion": "",
             "containerRuntimeVersion": format!("coracle://{}", agent.config.version.trim_start_matches('v')),
         },
+        "images": images(agent),
         "runtimeHandlers": runtimes.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
     });
     if let Some(port) = port {
@@ -167,11 +168,21 @@ fn status(agent: &Agent, node: &Object, port: Option<u16>, now: &str) -> Value {
     status
 }
 
+/// The largest images, as many as upstream tells (`nodeStatusMaxImages`): what the scheduler's image locality goes by.
+fn images(agent: &Agent) -> Vec<Value> {
+    const MOST: usize = 50;
+    let mut all = agent.images.list().unwrap_or_default();
+    all.retain(|image| !image.references.is_empty() || !image.repo_digests.is_empty());
+    all.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.digest.cmp(&b.digest)));
+    let names = |image: &image::Image| image.repo_digests.iter().chain(&image.references).cloned().collect::<Vec<_>>();
+    all.iter().take(MOST).map(|image| json!({"names": names(image), "sizeBytes": image.size})).collect()
+}
+
 /// Has the status anything to say but that time went on?
 fn is_new(agent: &Agent, known: &Object, port: Option<u16>) -> bool {
     let ours = status(agent, known, port, "");
     let told = known.at(&["status"]).cloned().unwrap_or_default();
-    let parts = ["capacity", "allocatable", "daemonEndpoints"];
+    let parts = ["capacity", "allocatable", "daemonEndpoints", "images"];
     if parts.iter().any(|part| ours.get(part) != told.get(part)) {
         return true;
     }

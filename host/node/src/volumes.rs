@@ -168,10 +168,13 @@ pub fn mounts(context: &Context<'_>, container: &Container, places: &Places, env
             _ => "private",
         };
         let target = Path::new("/").join(&wanted.mount_path);
+        // What the agent writes and keeps up to date is not the container's to change, whatever the mount says.
+        let volume = context.spec.volumes.iter().flatten().find(|v| v.name == wanted.name);
+        let kept = volume.is_some_and(|v| table::TABLE.iter().any(|row| row.live && (row.present)(v)));
         mounts.push(Mount {
             source,
             target,
-            read_only: wanted.read_only.unwrap_or_default(),
+            read_only: kept || wanted.read_only.unwrap_or_default(),
             propagation: propagation.to_owned(),
             ..Mount::default()
         });

@@ -46,7 +46,7 @@ impl Handler for Scale {
                 let schema = graph.named("io.k8s.api.autoscaling.v1.Scale").unwrap_or(Schema { graph, id: TypeId(u32::MAX) });
                 scaled(&write, name, &|old| {
                     let mut scale = view(old);
-                    patch.carry_out(&mut scale, schema, &write, name)?;
+                    patch.carry_out(&mut scale, schema)?;
                     Ok(scale)
                 })
                 .await

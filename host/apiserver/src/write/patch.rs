@@ -31,7 +31,7 @@ pub async fn patch(call: &Call, target: &Target) -> Result<Response, StatusError
                     return Err(StatusError::not_found(&write.kind.group_resource(), name));
                 };
                 let mut value = old.to_value();
-                patch.carry_out(&mut value, write.schema, &write, name)?;
+                patch.carry_out(&mut value, write.schema)?;
                 let mut object = write.decode_value(value)?;
                 write.identify(&mut object)?;
                 Ok(Edit { object, owned: false })
@@ -87,7 +87,7 @@ impl Patch {
     }
 
     /// Changes a tree of a schema.
-    pub fn carry_out(&self, value: &mut Value, schema: Schema<'_>, write: &Write<'_>, name: &str) -> Result<(), StatusError> {
+    pub fn carry_out(&self, value: &mut Value, schema: Schema<'_>) -> Result<(), StatusError> {
         let done = match self {
             Self::Json(patch) => json::apply(value, patch),
             Self::Merge(patch) => {
@@ -99,14 +99,10 @@ impl Patch {
         };
         done.map_err(|error| match error {
             PatchError::Malformed(told) => StatusError::bad_request(told),
+            // Without details of an object, as upstream answers: kubectl prints the message only then.
             PatchError::DoesNotApply(told) => {
-                let mut error = StatusError::new(
-                    422,
-                    Reason::Invalid,
-                    format!("the server rejected our request due to an error in our request: {told}"),
-                );
-                (error.group, error.kind, error.name) = (write.kind.group.clone(), write.kind.resource.clone(), name.to_owned());
-                error
+                let message = format!("the server rejected our request due to an error in our request: {told}");
+                StatusError::new(422, Reason::Invalid, message)
             }
             PatchError::TooLarge(told) => StatusError::too_large(told),
         })
