@@ -1,10 +1,16 @@
 //! Integration tests. One binary; a file per subject.
 
+mod bad_input;
+mod clients;
+mod crash;
 mod deny;
 mod kubectl;
 mod mixed;
 mod network;
 mod oci;
+mod plugin;
+mod registry;
+mod survive;
 mod tidy;
 mod wasm;
 

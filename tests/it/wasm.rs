@@ -8,7 +8,7 @@ const CLI: &str = "image: coracle.dev/test/cli-args:v1";
 fn wasm_commands_have_arguments_and_exit_codes() {
     let space = Cluster::shared().space("wasm-exit");
     for (name, args, code, reason, output) in [
-        ("fine", "args: [one, two words]", 0, "Completed", "args: cli-args.wasm one two words\n"),
+        ("fine", "args: [args, one, two words]", 0, "Completed", "args: cli-args args one two words\n"),
         ("fails", "args: [fail]", 1, "Error", "failed, as it was told\n"),
         // WASI 0.2 tells a host only whether a command succeeded.
         ("exits", "args: [exit, '3']", 1, "Error", ""),
@@ -107,7 +107,7 @@ fn wasm_that_never_yields_can_be_stopped_and_starves_nobody() {
 fn wasm_http_components_answer_on_the_pods_address() {
     let cluster = Cluster::shared();
     let space = cluster.space("wasm-http");
-    space.pod_with("echo", "image: coracle.dev/test/echo-http:v1, env: [{name: COLOR, value: blue}], readinessProbe: {httpGet: {path: /ready, port: 8080}, periodSeconds: 1}", "runtimeClassName: wasm");
+    space.pod_with("echo", "image: coracle.dev/test/echo-http:v1, resources: {limits: {memory: 32Mi}}, env: [{name: COLOR, value: blue}], readinessProbe: {httpGet: {path: /ready, port: 8080}, periodSeconds: 1}", "runtimeClassName: wasm");
     let pod = space.until_ready("echo");
     let address = format!("{}:8080", pod["status"]["podIP"].as_str().expect("a ready pod has an address"));
     assert_eq!(cluster.http(&address, "/path?query"), Ok((200, "GET /path \n".to_owned())));

@@ -119,7 +119,7 @@ fn describe_tells_the_story_of_an_object() {
     for part in [
         "Status:           Running",
         "Controlled By:  ReplicaSet/web-",
-        "Ready          True",
+        "Successfully assigned",
         "Successfully assigned describe/web-",
         "Started",
         "VERSION:  one",

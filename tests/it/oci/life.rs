@@ -9,7 +9,7 @@ const BUSYBOX: &str = "image: coracle.dev/examples/busybox:v1";
 fn oci_containers_end_with_their_exit_code() {
     let space = Cluster::shared().space("oci-exit");
     for (name, text, code, reason) in
-        [("fine", "true", 0, "Completed"), ("fails", "exit 3", 3, "Error"), ("killed", "kill -9 $$", 137, "Error")]
+        [("fine", "true", 0, "Completed"), ("fails", "exit 3", 3, "Error"), ("killed", "sleep 60 & kill -9 $!; wait $!", 137, "Error")]
     {
         assert_eq!(script(&space, name, text, "", "").0, code, "{name}");
         let pod = space.get("pod", name);

@@ -108,7 +108,13 @@ fn oci_limits_reach_the_kernel() {
 #[test]
 fn oci_containers_have_namespaces_of_their_own() {
     let space = Cluster::shared().space("oci-namespaces");
-    let (_, said) = script(&space, "alone", "hostname; echo pid $$; ls /proc | grep -c '^[0-9]'; ls /sys/class/net", "", "");
+    let (_, said) = script(
+        &space,
+        "alone",
+        "hostname; echo pid $(cut -d' ' -f4 /proc/self/stat); ls /proc | grep -c '^[0-9]'; ls /sys/class/net",
+        "",
+        "",
+    );
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(&lines[..2], ["alone", "pid 1"], "{said}");
     assert!(lines[2].parse::<u32>().is_ok_and(|processes| processes <= 4), "{said}");

@@ -89,7 +89,7 @@ fn oci_volumes_hold_what_they_should() {
 fn oci_volumes_follow_their_configmap() {
     let space = Cluster::shared().space("oci-follow");
     space.ok(&["create", "configmap", "settings", "--from-literal=color=blue"]);
-    let container = "image: coracle.dev/examples/busybox:v1, command: [sh, -c, \"cat /s/color; until grep -q red /s/color; do sleep 0.1; done; echo red\"], volumeMounts: [{name: s, mountPath: /s}]";
+    let container = "image: coracle.dev/examples/busybox:v1, command: [sh, -c, \"cat /s/color; echo; until grep -q red /s/color; do sleep 0.1; done; echo red\"], volumeMounts: [{name: s, mountPath: /s}]";
     space.pod_with("follows", container, "restartPolicy: Never\nvolumes: [{name: s, configMap: {name: settings}}]");
     space.until_ready("follows");
     space.spawn(&["logs", "-f", "follows"]).line("blue");

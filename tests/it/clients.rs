@@ -1,0 +1,4 @@
+//! Clients other than kubectl: kube-rs and helm.
+
+mod helm;
+mod kube_rs;
