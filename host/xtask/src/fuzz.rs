@@ -37,11 +37,14 @@ pub fn fuzz(args: &Args) -> Result<()> {
         cargo.args([
             format!("-max_total_time={}", args.seconds),
             format!("-max_len={LONGEST_INPUT}"),
+            // Trees need long inputs from the start.
+            "-len_control=0".to_owned(),
             format!("-timeout={INPUT_SECONDS}"),
             format!("-rss_limit_mb={MEMORY}"),
         ]);
-        run::run(cargo.arg("-print_final_stats=1"))
-            .with_context(|| format!("the input that fails is in tests/fuzz/artifacts/{name}; `cargo +nightly fuzz run {name} FILE` repeats it"))?;
+        run::run(cargo.arg("-print_final_stats=1")).with_context(|| {
+            format!("the input that fails is in tests/fuzz/artifacts/{name}; `cargo +nightly fuzz run {name} FILE` repeats it")
+        })?;
     }
     Ok(())
 }

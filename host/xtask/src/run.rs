@@ -38,9 +38,7 @@ pub fn cargo<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Result<()> 
 /// Whether a program is on the path or among our tools.
 pub fn has(program: &str) -> bool {
     let dirs = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&dirs)
-        .chain(["/usr/sbin".into(), "/sbin".into(), crate::paths::tools()])
-        .any(|dir| dir.join(program).is_file())
+    std::env::split_paths(&dirs).chain(["/usr/sbin".into(), "/sbin".into(), crate::paths::tools()]).any(|dir| dir.join(program).is_file())
 }
 
 pub fn is_root() -> bool {

@@ -160,7 +160,11 @@ fn wait_ready(node: &Node) -> Result<()> {
         if node.pid().is_none() || Instant::now() > deadline {
             let log = std::fs::read_to_string(node.log()).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(15).collect();
-            bail!("the node did not become ready; the end of {}:\n{}", node.log().display(), tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+            bail!(
+                "the node did not become ready; the end of {}:\n{}",
+                node.log().display(),
+                tail.into_iter().rev().collect::<Vec<_>>().join("\n")
+            );
         }
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -186,7 +190,17 @@ fn deploy(node: &Node) -> Result<()> {
         let pod = ["get", "pods", "-l", "app=hello-http", "-o", "jsonpath={.items[0].status.podIP}"];
         format!("http://{}:8080/", output(node.kubectl().args(pod))?)
     };
-    let answer = output(Command::new("curl").args(["--silent", "--show-error", "--fail", "--max-time", "10", "--retry", "5", "--retry-all-errors", &url]))?;
+    let answer = output(Command::new("curl").args([
+        "--silent",
+        "--show-error",
+        "--fail",
+        "--max-time",
+        "10",
+        "--retry",
+        "5",
+        "--retry-all-errors",
+        &url,
+    ]))?;
     println!("\n{url} answers: {answer}\n");
     println!("export KUBECONFIG={}", node.kubeconfig().display());
     println!("export PATH={}:$PATH    # kubectl 1.37 and helm", paths::tools().display());

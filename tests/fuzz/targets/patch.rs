@@ -4,8 +4,8 @@
 
 use arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use object::patch::{json, merge, strategic};
 use object::Value;
+use object::patch::{json, merge, strategic};
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = check(&mut Unstructured::new(bytes));
@@ -232,7 +232,12 @@ fn direct(u: &mut Unstructured<'_>, patch: &mut Value) -> Result<()> {
 
 /// A list that names an item twice has no one meaning: which of them a merge meets changes with the first merge.
 fn repeats(value: &Value) -> bool {
-    let same = |a: &Value, b: &Value| a == b || ["name", "type", "uid", "key", "ip", "port", "containerPort", "mountPath", "devicePath", "topologyKey"].iter().any(|k| a.get(k).is_some() && a.get(k) == b.get(k));
+    let same = |a: &Value, b: &Value| {
+        a == b
+            || ["name", "type", "uid", "key", "ip", "port", "containerPort", "mountPath", "devicePath", "topologyKey"]
+                .iter()
+                .any(|k| a.get(k).is_some() && a.get(k) == b.get(k))
+    };
     match value {
         Value::Array(items) => {
             items.iter().enumerate().any(|(n, a)| items[n + 1..].iter().any(|b| same(a, b))) || items.iter().any(repeats)
@@ -241,4 +246,3 @@ fn repeats(value: &Value) -> bool {
         _ => false,
     }
 }
-
