@@ -10,9 +10,9 @@ use object::{Object, Value, json};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// A first status that only says "creating" waits this long: a container that starts sooner is told as running at once,
-/// with one write less.
-const CREATING_HELD: Duration = Duration::from_millis(100);
+/// A status that only says "creating" waits this long after the one before it: containers that start sooner are told as
+/// running at once, with one write for each pod of a burst instead of three.
+const CREATING_HELD: Duration = Duration::from_secs(1);
 /// A write that failed is tried again after this, doubled up to a minute.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -35,6 +35,8 @@ pub struct Report {
     /// Until when a status that only says "creating" waits.
     held: Option<Instant>,
     failures: u32,
+    /// When the last write was asked for.
+    asked: Option<Instant>,
     first_seen: Instant,
 }
 
@@ -61,6 +63,7 @@ impl Report {
             retry: None,
             held: None,
             failures: 0,
+            asked: None,
             first_seen: Instant::now(),
         }
     }
@@ -151,14 +154,14 @@ impl Worker {
         if self.report.busy || self.report.retry.is_some_and(|at| at > now) {
             return;
         }
-        let held = self.report.first_seen + CREATING_HELD;
-        if now < held && self.report.start_time().is_none() && self.is_creating() {
+        let held = self.report.asked.unwrap_or(self.report.first_seen) + CREATING_HELD;
+        if now < held && self.is_creating() {
             self.report.held = Some(held);
             return;
         }
         let patch = Patch::Strategic(status::patch(&self.pod.uid, &self.report.known, &ours));
         self.report.busy = true;
-        (self.report.retry, self.report.held) = (None, None);
+        (self.report.retry, self.report.held, self.report.asked) = (None, None, Some(now));
         self.report.ours = Some(ours);
         let (agent, pod, first_seen) = (self.agent.clone(), self.pod.clone(), self.report.first_seen);
         let asked = first_seen.elapsed();
