@@ -191,9 +191,14 @@ fn check_strategic(u: &mut Unstructured<'_>) -> Result<()> {
     if directives || repeats(&patch) || repeats(&target) {
         return Ok(());
     }
-    let once = got.clone();
+    // The road decodes what a patch made before it patches it again.
+    let decoded = object::decode::prune(got, schema);
+    if !decoded.errors.is_empty() || !decoded.warnings.is_empty() {
+        return Ok(());
+    }
+    let (once, mut got) = (decoded.value.clone(), decoded.value);
     match strategic::apply(&mut got, &patch, schema) {
-        Ok(()) => assert_eq!(got, once, "twice: {target} + {patch}"),
+        Ok(()) => assert_eq!(object::decode::prune(got, schema).value, once, "twice: {target} + {patch}"),
         Err(error) => panic!("the second time it fails with {error}: {target} + {patch}"),
     }
     Ok(())
