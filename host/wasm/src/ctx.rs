@@ -1,6 +1,7 @@
 //! The one type of store data. What a guest may do is in the linker it was made by; what its functions act on is here.
 
 use crate::capabilities::http::Outgoing;
+use crate::engine::RESOURCES;
 use crate::meter::{Limiter, Meter};
 use crate::network::Network;
 use std::sync::Arc;
@@ -23,8 +24,10 @@ pub struct State {
 impl State {
     /// A store for one instance: limited and counted by `meter`, yielding at each epoch.
     pub fn store(meter: &Arc<Meter>, wasi: WasiCtx, network: Network, plugin: Option<crate::plugins::Guest>) -> Store<Self> {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES);
         let state = Self {
-            table: ResourceTable::new(),
+            table,
             wasi,
             http: WasiHttpCtx::new(),
             outgoing: Outgoing::new(network.clone()),

@@ -2,7 +2,7 @@
 //!
 //! Compiled code is kept on disk by (engine hash, digest of the component) and mapped from there, so a component is compiled
 //! once per node and version of the engine. The directory is the trust boundary: it is ours alone (mode 0700).
-#![allow(unsafe_code)] // `Component::deserialize_file`: see `Cache::open`.
+#![allow(unsafe_code)] // `Component::deserialize_file` and `malloc_trim`: see there.
 
 use crate::engine::Engine;
 use sha2::{Digest, Sha256};
@@ -131,6 +131,7 @@ impl Cache {
         let code = self.engine.wasmtime().precompile_component(bytes).map_err(failed)?;
         self.write(hex, &code).map_err(|source| Error::Cache { path: self.file(hex), source })?;
         drop(code);
+        give_memory_back();
         // Mapped from the file, so that the code is page cache rather than our memory.
         self.open(hex).ok_or_else(|| Error::Cache { path: self.file(hex), source: std::io::ErrorKind::InvalidData.into() })
     }
@@ -143,6 +144,16 @@ impl Cache {
         written.and_then(|()| std::fs::rename(&temporary, self.file(hex))).inspect_err(|_| drop(std::fs::remove_file(&temporary)))
     }
 }
+
+/// Compiling takes tens of MiB in many small pieces, which the allocator would keep for ever.
+#[cfg(target_env = "gnu")]
+fn give_memory_back() {
+    // SAFETY: `malloc_trim` has no preconditions; it locks each arena while it works on it.
+    unsafe { libc::malloc_trim(0) };
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn give_memory_back() {}
 
 fn is_hex(digest: &str) -> bool {
     digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit())

@@ -47,16 +47,24 @@ struct Shared {
 }
 
 impl Shared {
+    /// Takes in a state that the host told, and passes it on if it is news. What was removed is told late by an event that was
+    /// under way: it stays removed.
     fn learn(&mut self, state: ContainerState) {
-        let before = self.known.insert(state.id.clone(), state.clone());
-        if before.as_ref() != Some(&state) {
-            self.subscribers.retain(|subscriber| subscriber.send(state.clone()).is_ok());
+        match self.known.get_mut(&state.id) {
+            Some(known) if *known != state => *known = state.clone(),
+            _ => return,
         }
+        self.subscribers.retain(|subscriber| subscriber.send(state.clone()).is_ok());
+    }
+
+    /// A container that will be told of from now on.
+    fn expect(&mut self, id: &ContainerId) {
+        self.known.entry(id.clone()).or_insert_with(|| ContainerState { id: id.clone(), ..ContainerState::default() });
     }
 
     /// The host is gone: nothing runs any more.
     fn lose(&mut self) {
-        let lost: Vec<ContainerState> = self.known.values().filter(|state| state.phase != Phase::Exited).cloned().collect();
+        let lost: Vec<ContainerState> = self.known.values().filter(|state| state.phase == Phase::Running).cloned().collect();
         for mut state in lost {
             state.phase = Phase::Exited;
             state.finished_at = now();
@@ -105,7 +113,9 @@ impl Manager {
         // Events first, then the list: no change falls between.
         let mut events = remote.events().await?;
         for state in remote.list().await? {
-            self.shared.lock().learn(state);
+            let mut shared = self.shared.lock();
+            shared.expect(&state.id);
+            shared.learn(state);
         }
         let (shared, closed) = (self.shared.clone(), remote.closed());
         tokio::spawn(async move {
@@ -177,13 +187,18 @@ impl Runtime for Manager {
 
     async fn start(&self, sandbox: &Sandbox, container: &Container) -> Result<ContainerState, Error> {
         let remote = self.remote().await?;
-        let state = remote.start(sandbox, container).await?;
+        let id = ContainerId { pod_uid: sandbox.pod.uid.clone(), name: container.name.clone(), attempt: container.attempt };
+        self.shared.lock().expect(&id);
+        let started = remote.start(sandbox, container).await;
         let mut shared = self.shared.lock();
-        // An event may have been faster, and tell of a later state.
-        if !shared.known.contains_key(&state.id) {
-            shared.learn(state.clone());
+        let silent = shared.known.get(&id).is_some_and(|state| state.phase == Phase::Created);
+        match &started {
+            // An event may have been faster, and tell of a later state.
+            Ok(state) if silent => shared.learn(state.clone()),
+            Err(_) if silent => drop(shared.known.remove(&id)),
+            _ => {}
         }
-        Ok(state)
+        started
     }
 
     async fn stop(&self, id: &ContainerId, grace_seconds: u64) -> Result<ContainerState, Error> {

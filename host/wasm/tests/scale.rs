@@ -21,7 +21,9 @@ async fn idle_containers() {
     wasm::host::raise_limits();
     for (what, name, args) in [("sleeping command", "cli-args", &["sleep", "100000"][..]), ("http service", "echo-http", &[])] {
         let (Some(path), Some(netns)) = (built(name), Netns::new()) else { return };
+        let begin = Instant::now();
         let node = Node::new();
+        eprintln!("runtime made in {:?}, {} MiB resident", begin.elapsed(), resident_kib() >> 10);
         let image = ImageSource::Component { path, digest: String::new() };
         let mut before = 0;
         let mut begin = Instant::now();
@@ -36,6 +38,7 @@ async fn idle_containers() {
             if n == 0 {
                 // The first compiles, or loads, the component.
                 before = resident_kib();
+                eprintln!("first {what} after {:?}, {} MiB resident", begin.elapsed(), before >> 10);
                 begin = Instant::now();
             }
         }
@@ -48,6 +51,10 @@ async fn idle_containers() {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         let marginal = (resident_kib() - before) / count;
+        begin = Instant::now();
+        let pods = (0..=count).map(|n| node.sandbox(&format!("pod-{n}")).pod);
+        futures::future::join_all(pods.map(async |pod| node.runtime.remove_pod(&pod).await.unwrap())).await;
+        eprintln!("removed in {:?}, {} MiB resident", begin.elapsed(), resident_kib() >> 10);
         eprintln!("{what}: {count} in {started:?} ({:?} each), {marginal} KiB each", started / u32::try_from(count).unwrap());
     }
 }

@@ -15,7 +15,7 @@ use futures::stream::BoxStream;
 use interfaces::network::PodRef;
 use interfaces::workload::{Container, ContainerId, ContainerState, Error, ExecOutcome, ImageSource, Phase, Runtime, Sandbox, Usage};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +48,8 @@ pub struct WasmRuntime {
 struct Inner {
     preparer: Preparer,
     guests: Guests,
-    containers: Mutex<HashMap<ContainerId, Entry>>,
+    /// Ordered by pod, so that a pod's are found without looking at all.
+    containers: Mutex<BTreeMap<ContainerId, Entry>>,
     subscribers: Mutex<Vec<mpsc::UnboundedSender<ContainerState>>>,
 }
 
@@ -246,7 +247,11 @@ impl Runtime for WasmRuntime {
     }
 
     async fn remove_pod(&self, pod: &PodRef) -> Result<(), Error> {
-        let ids: Vec<ContainerId> = self.inner.containers.lock().keys().filter(|id| id.pod_uid == pod.uid).cloned().collect();
+        let first = ContainerId { pod_uid: pod.uid.clone(), ..ContainerId::default() };
+        let ids: Vec<ContainerId> = {
+            let containers = self.inner.containers.lock();
+            containers.range(first..).map(|(id, _)| id).take_while(|id| id.pod_uid == pod.uid).cloned().collect()
+        };
         for removed in futures::future::join_all(ids.iter().map(|id| self.remove(id))).await {
             match removed {
                 Ok(()) | Err(Error::NotFound { .. }) => {}

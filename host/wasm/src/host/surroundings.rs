@@ -203,9 +203,9 @@ fn open(directories: &[Preopen]) -> Result<WasiFilesystemCtx, Error> {
     let mut builder = WasiCtxBuilder::new();
     for Preopen { source, target, writable } in directories {
         let perms = if *writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-        builder.preopened_dir(source, target.to_string_lossy(), perms).map_err(|error| Error::Create {
-            message: format!("cannot mount {} at {}: {error:#}", source.display(), target.display()),
-        })?;
+        builder
+            .preopened_dir(source, target.to_string_lossy(), perms)
+            .map_err(|error| Error::Create { message: format!("cannot mount {} at {}: {error:#}", source.display(), target.display()) })?;
     }
     Ok(builder.build().filesystem().clone())
 }

@@ -55,8 +55,7 @@ pub enum Error {
 /// There is no wasm engine for this machine, or the cache directory cannot be made.
 pub async fn run(client: Client, config: Config, set: watch::Sender<PluginSet>, shutdown: CancellationToken) -> Result<(), Error> {
     let recorder = client.recorder("coracle-wasm", &config.node_name);
-    let loading = Loading::new(config)?;
-    let mut loader = Loader { client, recorder, loading, set, loaded: BTreeMap::new(), reported: HashMap::new() };
+    let mut loader = Loader { client, recorder, config, loading: None, set, loaded: BTreeMap::new(), reported: HashMap::new() };
     let watched = loader.client.cache(&client::gvr::wasm_plugins());
     if shutdown.run_until_cancelled(watched.ready()).await.is_none() {
         return Ok(());
@@ -152,7 +151,9 @@ impl Loading {
 struct Loader {
     client: Client,
     recorder: Recorder,
-    loading: Loading,
+    config: Config,
+    /// Made for the first plugin: a server without any has no engine.
+    loading: Option<Loading>,
     set: watch::Sender<PluginSet>,
     loaded: BTreeMap<String, Loaded>,
     /// Status last written, by name.
@@ -230,7 +231,10 @@ impl Loader {
 
     async fn load(&mut self, object: &Object) -> Again {
         let name = object.name().to_owned();
-        let outcome = self.loading.prepare(object).await;
+        let outcome = match self.loading() {
+            Ok(loading) => loading.prepare(object).await,
+            Err(error) => Err(Failed::for_now(error)),
+        };
         let again = match &outcome {
             Ok(_) => {
                 tracing::info!(plugin = name, "loaded");
@@ -248,6 +252,13 @@ impl Loader {
         self.write_status(&name, &status(&loaded)).await;
         self.loaded.insert(name, loaded);
         again
+    }
+
+    fn loading(&mut self) -> Result<&Loading, Error> {
+        match &mut self.loading {
+            Some(loading) => Ok(loading),
+            none => Ok(none.insert(Loading::new(self.config.clone())?)),
+        }
     }
 
     fn publish(&self) {
