@@ -81,8 +81,7 @@ pub fn up(args: &Args) -> Result<()> {
     let binary = paths::target().join(if args.debug { "debug" } else { "release" }).join("coracle");
 
     let node = Node::at(&args.place);
-    std::fs::create_dir_all(node.data.join("import"))?;
-    offer_images(&node.data.join("import"))?;
+    lay_ready(&node)?;
     match node.pid() {
         Some(pid) => say(format!("the node runs already (pid {pid}); `cargo xtask down` stops it")),
         None => start(&node, &binary)?,
@@ -91,13 +90,14 @@ pub fn up(args: &Args) -> Result<()> {
     deploy(&node)
 }
 
-/// The example's images, as files that the server imports at start.
-fn offer_images(dir: &Path) -> Result<()> {
-    let (tool_images, guests) = (paths::images(), paths::guests());
-    std::fs::copy(tool_images.join("busybox.tar"), dir.join("busybox.tar")).context("the busybox image was not built")?;
-    for name in ["hello-http", "log-shipper"] {
-        std::fs::copy(guests.join(format!("{name}.wasm")), dir.join(format!("{name}.wasm")))?;
-    }
+/// What the server finds at its start: the image of the OCI containers, and the shipped plugin for who wants to apply it.
+fn lay_ready(node: &Node) -> Result<()> {
+    let (import, plugins) = (node.data.join("import"), node.data.join("state/plugins"));
+    std::fs::create_dir_all(&import)?;
+    std::fs::create_dir_all(&plugins)?;
+    std::fs::copy(paths::images().join("busybox.tar"), import.join("busybox.tar")).context("the busybox image was not built")?;
+    let plugin = "node-requirements.wasm";
+    std::fs::copy(paths::guests().join(plugin), plugins.join(plugin)).context("the plugin was not built")?;
     Ok(())
 }
 

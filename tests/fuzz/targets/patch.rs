@@ -188,7 +188,7 @@ fn check_strategic(u: &mut Unstructured<'_>) -> Result<()> {
         assert_eq!(got, target, "a failed patch changed something: {error}");
         return Ok(());
     }
-    if directives || repeats(&patch) || repeats(&target) {
+    if directives || repeats(&patch) || repeats(&target) || null_in_list(&patch, false) {
         return Ok(());
     }
     // The road decodes what a patch made before it patches it again.
@@ -233,6 +233,15 @@ fn direct(u: &mut Unstructured<'_>, patch: &mut Value) -> Result<()> {
         _ => {}
     }
     Ok(())
+}
+
+/// A null in a list that is replaced stays, as upstream leaves it, while one in a list that is new goes.
+fn null_in_list(value: &Value, within: bool) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| null_in_list(item, true)),
+        Value::Object(map) => map.values().any(|item| null_in_list(item, within)),
+        other => within && other.is_null(),
+    }
 }
 
 /// A list that names an item twice has no one meaning: which of them a merge meets changes with the first merge.
