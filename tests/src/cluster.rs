@@ -175,7 +175,7 @@ impl Cluster {
     /// The same, beside the test.
     pub fn spawn_on_node(&self, mut command: Command) -> Program {
         command.current_dir("/");
-        self.sandbox.inside(|| Program::spawn(command))
+        Program::spawn(command, |command| self.sandbox.inside(|| command.spawn()))
     }
 
     pub fn sandbox(&self) -> &Sandbox {

@@ -104,8 +104,8 @@ impl<'a> Kubectl<'a> {
 
     /// Starts it beside the test.
     pub fn spawn(&self, args: &[&str]) -> Program {
-        let command = self.command(args);
-        self.cluster.sandbox().in_network(|| Program::spawn(command))
+        let sandbox = self.cluster.sandbox();
+        Program::spawn(self.command(args), |command| sandbox.in_network(|| command.spawn()))
     }
 
     /// Watches one object until `is_so`, and gives it. Deletions are told as null.

@@ -13,10 +13,11 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts it; stdout and stderr are read together.
-    pub fn spawn(mut command: Command) -> Self {
+    /// Starts it by `start`, which may be in a sandbox; stdout and stderr are read together.
+    pub fn spawn(mut command: Command, start: impl FnOnce(&mut Command) -> std::io::Result<Child>) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{:?} cannot be started: {error}", command.get_program()));
+        let started = start(&mut command);
+        let mut child = started.unwrap_or_else(|error| panic!("{:?} cannot be started: {error}", command.get_program()));
         let (sender, lines) = channel();
         read_lines(child.stdout.take(), sender.clone());
         read_lines(child.stderr.take(), sender);

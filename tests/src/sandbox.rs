@@ -58,7 +58,8 @@ impl Sandbox {
         on_thread(enter, work)
     }
 
-    /// Runs `work` on a thread that sees the sandbox's mounts and network; programs it starts live in the sandbox.
+    /// Runs `work` on a thread that sees the sandbox's mounts and network; programs it starts live in the sandbox. It can
+    /// start no threads: the kernel lets none be in another PID namespace than their process.
     pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let enter = || {
             unshare(CloneFlags::CLONE_FS).expect("a thread can have its own root");
