@@ -9,6 +9,9 @@ pub const MAX_OPERATIONS: usize = 10_000;
 /// Bytes that `copy` may add in all: a few doubling copies would otherwise fill the memory (upstream's
 /// `JSONPatchMaxCopyBytes`).
 const MAX_COPIED: usize = 3 * 1024 * 1024;
+/// No deeper than what a reader takes (serde_json's recursion limit). Operations build on each other, so a small patch could make
+/// a tree that exhausts the stack of whoever walks it, or that is stored and cannot be read again.
+const MAX_DEPTH: usize = 127;
 
 /// Carries out the operations in order, all or none.
 pub fn apply(target: &mut Value, patch: &Value) -> Result<(), PatchError> {
@@ -35,14 +38,26 @@ fn one(document: &mut Value, operation: &Value, copied: &mut usize) -> Result<()
     let name = operation.get("op").and_then(Value::as_str).unwrap_or_default();
     let path = pointer(operation, "path", name)?;
     let value = || operation.get("value").cloned().ok_or_else(|| PatchError::Malformed(format!("{name} operation needs a value")));
+    let fits = |path: &[String], value: &Value| {
+        if path.len() + depth(value) > MAX_DEPTH {
+            return Err(PatchError::TooLarge(format!("{name} operation makes a document deeper than {MAX_DEPTH} levels")));
+        }
+        Ok(())
+    };
     let missing =
         |path: &[String]| PatchError::DoesNotApply(format!("{name} operation does not apply: doc is missing path: /{}", path.join("/")));
     match name {
-        "add" => add(document, &path, value()?).ok_or_else(|| missing(&path)),
+        "add" => {
+            let value = value()?;
+            fits(&path, &value)?;
+            add(document, &path, value).ok_or_else(|| missing(&path))
+        }
         "remove" => remove(document, &path).map(drop).ok_or_else(|| missing(&path)),
         "replace" => {
             let slot = find_mut(document, &path).ok_or_else(|| missing(&path))?;
-            *slot = value()?;
+            let value = value()?;
+            fits(&path, &value)?;
+            *slot = value;
             Ok(())
         }
         "test" => {
@@ -58,6 +73,7 @@ fn one(document: &mut Value, operation: &Value, copied: &mut usize) -> Result<()
         "copy" => {
             let from = pointer(operation, "from", name)?;
             let found = find(document, &from).ok_or_else(|| missing(&from))?.clone();
+            fits(&path, &found)?;
             *copied += size(&found);
             if *copied > MAX_COPIED {
                 let told = format!(
@@ -73,6 +89,7 @@ fn one(document: &mut Value, operation: &Value, copied: &mut usize) -> Result<()
                 return Err(PatchError::DoesNotApply("move operation does not apply: a value cannot move into itself".to_owned()));
             }
             let found = remove(document, &from).ok_or_else(|| missing(&from))?;
+            fits(&path, &found)?;
             add(document, &path, found).ok_or_else(|| missing(&path))
         }
         other => Err(PatchError::Malformed(format!("Unexpected kind: {other}"))),
@@ -148,6 +165,15 @@ fn remove(document: &mut Value, path: &[String]) -> Option<Value> {
             (at < items.len()).then(|| items.remove(at))
         }
         _ => None,
+    }
+}
+
+/// Levels of maps and lists. The value is a reader's or was checked, so this recursion ends well.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        _ => 0,
     }
 }
 
@@ -233,6 +259,33 @@ mod tests {
         let doubling: Vec<Value> = (0..64).map(|n| json!({"op": "copy", "from": "", "path": format!("/k{n}")})).collect();
         let mut document = json!({"a": "x"});
         assert!(matches!(apply(&mut document, &Value::Array(doubling)), Err(PatchError::TooLarge(_))));
+    }
+
+    #[test]
+    fn deep_documents_are_stopped() {
+        let deep = |levels: usize| (0..levels).fold(json!({}), |inner, _| json!({"a": inner}));
+        // Each operation hangs a tree below the deepest place of the last one, or the document into itself.
+        let adds: Vec<Value> = (0..40).map(|n| json!({"op": "add", "path": "/a".repeat(n * 100 + 1), "value": deep(100)})).collect();
+        let copies: Vec<Value> = (0..200).map(|_| json!({"op": "copy", "from": "", "path": "/a"})).collect();
+        let moves: Vec<Value> = (0..200)
+            .flat_map(|_| {
+                [
+                    json!({"op": "add", "path": "/b", "value": {}}),
+                    json!({"op": "move", "from": "/a", "path": "/b/a"}),
+                    json!({"op": "move", "from": "/b", "path": "/a"}),
+                ]
+            })
+            .collect();
+        for patch in [adds, copies, moves] {
+            let mut document = json!({"a": {}});
+            let error = apply(&mut document, &Value::Array(patch)).unwrap_err();
+            assert!(matches!(&error, PatchError::TooLarge(told) if told.contains("deeper")), "{error}");
+            assert_eq!(document, json!({"a": {}}));
+        }
+        let mut document = json!({});
+        apply(&mut document, &json!([{"op": "add", "path": "/a", "value": deep(125)}])).unwrap();
+        let text = document.to_string();
+        assert!(serde_json::from_str::<Value>(&text).is_ok());
     }
 
     /// List edits against a plain vector.
