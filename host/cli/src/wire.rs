@@ -26,6 +26,9 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
     let data = args.data_dir();
     let node = args.node_name()?;
     let cluster_dns = args.cluster_dns()?;
+    // Whatever can be told from the flags alone is told before anything is made.
+    pairs(&args.node_label)?;
+    taints(&args.node_taint)?;
     make_dir(&data)?;
     let store = store::redb::RedbStore::open(data.join("state.redb"), store::redb::Config::default())?;
     let pki = Pki::open(&data.join("tls")).context("certificates")?;
