@@ -154,7 +154,12 @@ fn deny_versions_outside_of_the_root_manifest() {
         for line in manifest.lines() {
             if line.starts_with('[') {
                 within = line.ends_with("dependencies]");
-            } else if within && line.contains('=') && !line.trim_start().starts_with('#') && !line.contains("workspace") {
+            } else if within
+                && line.contains('=')
+                && !line.trim_start().starts_with('#')
+                && !line.contains("workspace")
+                && !line.contains("path =")
+            {
                 wrong.push(format!("{name}: {line}"));
             }
         }
