@@ -91,6 +91,7 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
         tracing::warn!("some parts did not end in time");
         parts.abort_all();
     }
+    network.close().await;
     client.shut_down();
     api_stop.cancel();
     match tokio::time::timeout(DRAIN, serving).await {

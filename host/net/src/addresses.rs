@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Lease {
     pub pod: PodRef,
     pub address: Ipv4Addr,
+    /// Names the pod's namespace and link.
+    pub link: String,
 }
 
 pub(crate) struct Addresses {
@@ -63,27 +65,38 @@ impl Addresses {
         Ok(Self { dir: dir.to_path_buf(), range, state: Mutex::new(state) })
     }
 
-    /// The pod's address; the same one for the same UID.
-    pub(crate) fn lease(&self, pod: &PodRef) -> Result<Lease, Error> {
+    /// What the pod has already.
+    pub(crate) fn of(&self, uid: &str) -> Option<Lease> {
+        self.state.lock().by_uid.get(uid).cloned()
+    }
+
+    /// Sets an address aside, in memory only.
+    pub(crate) fn reserve(&self) -> Result<Ipv4Addr, Error> {
         let mut state = self.state.lock();
-        if let Some(lease) = state.by_uid.get(&pod.uid) {
-            return Ok(lease.clone());
-        }
-        let span = self.range.size().saturating_sub(FIRST + 1);
-        let start = state.next;
-        let free = (0..span).filter_map(|step| {
-            let offset = FIRST + (start - FIRST + step) % span.max(1);
-            self.range.nth(offset).map(|address| (offset, address))
-        });
-        let Some((offset, address)) = free.into_iter().find(|(_, a)| !state.used.contains(a)) else {
+        let span = self.range.size().saturating_sub(FIRST + 1).max(1);
+        let start = state.next - FIRST;
+        let offsets = (0..span).map(|step| FIRST + (start + step) % span);
+        let free = offsets.filter_map(|offset| Some((offset, self.range.nth(offset)?)));
+        let Some((offset, address)) = free.into_iter().find(|(_, address)| !state.used.contains(address)) else {
             return Err(Error::Exhausted(self.range));
         };
-        let lease = Lease { pod: pod.clone(), address };
-        self.write(&lease)?;
-        state.next = FIRST + (offset - FIRST + 1) % span.max(1);
+        state.next = FIRST + (offset - FIRST + 1) % span;
         state.used.insert(address);
-        state.by_uid.insert(pod.uid.clone(), lease.clone());
-        Ok(lease)
+        Ok(address)
+    }
+
+    /// Gives back a reserved address.
+    pub(crate) fn cancel(&self, address: Ipv4Addr) {
+        self.state.lock().used.remove(&address);
+    }
+
+    /// Records that the pod has a reserved address.
+    pub(crate) fn record(&self, lease: Lease) -> Result<(), Error> {
+        self.write(&lease)?;
+        let mut state = self.state.lock();
+        state.used.insert(lease.address);
+        state.by_uid.insert(lease.pod.uid.clone(), lease);
+        Ok(())
     }
 
     pub(crate) fn release(&self, uid: &str) -> Result<(), Error> {
@@ -130,15 +143,25 @@ mod tests {
         let _ = std::fs::remove_dir_all(&dir);
         let range: Cidr = "10.9.0.0/29".parse().unwrap();
         let addresses = Addresses::open(&dir, range).unwrap();
-        let last = |uid: &str| addresses.lease(&pod(uid)).map(|l| l.address.octets()[3]).ok();
-        assert_eq!([last("a"), last("b"), last("a")], [Some(2), Some(3), Some(2)]);
+        let last = |uid: &str| {
+            let address = addresses.reserve().ok()?;
+            addresses.record(Lease { pod: pod(uid), address, link: uid.into() }).unwrap();
+            Some(address.octets()[3])
+        };
+        assert_eq!([last("a"), last("b")], [Some(2), Some(3)]);
         addresses.release("a").unwrap();
         assert_eq!(last("c"), Some(4), "a freed address rests");
         assert_eq!([last("d"), last("e"), last("f"), last("g")], [Some(5), Some(6), Some(2), None]);
 
         let again = Addresses::open(&dir, range).unwrap();
-        assert_eq!(again.lease(&pod("b")).unwrap().address.octets()[3], 3, "kept over a restart");
+        assert_eq!(again.of("b").unwrap().address.octets()[3], 3, "kept over a restart");
         assert_eq!(again.all().len(), 5);
+        assert!(again.reserve().is_err());
+        again.release("b").unwrap();
+        let freed = again.reserve().unwrap();
+        assert_eq!(freed.octets()[3], 3);
+        again.cancel(freed);
+        assert_eq!(again.reserve().unwrap(), freed);
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }

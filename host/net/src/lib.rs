@@ -14,6 +14,7 @@ pub mod dns;
 mod link;
 mod netns;
 mod network;
+mod pool;
 pub mod services;
 #[cfg(test)]
 mod tests;

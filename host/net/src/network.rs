@@ -1,13 +1,14 @@
 //! [`Network`]: the node's implementation of [`PodNetwork`].
 
-use crate::addresses::{Addresses, Lease};
+use crate::addresses::{self, Addresses, Lease};
 use crate::cidr::Cidr;
 use crate::link::{self, Links};
-use crate::netns;
+use crate::pool::{Pool, Ready};
 use async_trait::async_trait;
 use interfaces::network::{Error, PodLink, PodNetwork, PodRef};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Settings of the node's network.
 #[derive(Clone, Debug)]
@@ -32,9 +33,9 @@ const LOOPBACK_PODS: Cidr = Cidr { base: Ipv4Addr::new(127, 42, 0, 0), prefix: 1
 
 pub struct Network {
     config: Config,
-    addresses: Addresses,
+    addresses: Arc<Addresses>,
     /// `None`: this process may not make namespaces.
-    links: Option<Links>,
+    pool: Option<Pool>,
     node_address: IpAddr,
 }
 
@@ -45,7 +46,7 @@ impl Network {
         let links =
             if may_make_namespaces() { Some(Links::open(&config.bridge, config.pod_cidr, config.service_cidr).await?) } else { None };
         let range = if links.is_some() { config.pod_cidr } else { LOOPBACK_PODS };
-        let addresses = Addresses::open(&config.state_dir, range).map_err(std::io::Error::other)?;
+        let addresses = Arc::new(Addresses::open(&config.state_dir, range).map_err(std::io::Error::other)?);
         let node_address = match (config.node_address, &links) {
             (Some(given), _) => given,
             (None, Some(_)) => {
@@ -54,26 +55,33 @@ impl Network {
             }
             (None, None) => IpAddr::V4(Ipv4Addr::LOCALHOST),
         };
-        Ok(Self { config, addresses, links, node_address })
+        let pool = match links {
+            Some(links) => Some(Pool::open(Arc::new(links), addresses.clone(), config.netns_dir.clone()).await?),
+            None => None,
+        };
+        Ok(Self { config, addresses, pool, node_address })
     }
 
     /// Why pods have no network of their own here.
     pub fn limitation(&self) -> Option<&'static str> {
-        self.links
+        self.pool
             .is_none()
             .then_some("no CAP_NET_ADMIN and CAP_SYS_ADMIN: pods share the host's network, Services have no virtual addresses")
     }
 
-    pub fn has_links(&self) -> bool {
-        self.links.is_some()
+    /// Removes links that were made in advance and no pod has. Pods keep theirs.
+    pub async fn close(&self) {
+        if let Some(pool) = &self.pool {
+            pool.close().await;
+        }
     }
 
-    fn namespace(&self, uid: &str) -> PathBuf {
-        self.config.netns_dir.join(uid)
+    pub fn has_links(&self) -> bool {
+        self.pool.is_some()
     }
 
     fn link_of(&self, lease: &Lease) -> PodLink {
-        let netns = self.links.is_some().then(|| self.namespace(&lease.pod.uid));
+        let netns = self.pool.as_ref().map(|pool| pool.namespace(&lease.link));
         PodLink { netns, addresses: vec![IpAddr::V4(lease.address)] }
     }
 }
@@ -89,12 +97,6 @@ fn has_net_admin() -> bool {
     effective.is_some_and(|set| set & (1 << 12) != 0 && set & (1 << 21) != 0)
 }
 
-/// Name of the node's end: at most 15 bytes, unlike for unlike pods.
-fn host_end(uid: &str) -> String {
-    let hash = uid.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    format!("vc{:011x}", hash & 0xfff_ffff_ffff)
-}
-
 fn kernel(operation: &'static str, pod: &PodRef, source: std::io::Error) -> Error {
     Error::Kernel { operation, pod: format!("{}/{}", pod.namespace, pod.name), source: Box::new(source) }
 }
@@ -102,27 +104,41 @@ fn kernel(operation: &'static str, pod: &PodRef, source: std::io::Error) -> Erro
 #[async_trait]
 impl PodNetwork for Network {
     async fn attach(&self, pod: &PodRef) -> Result<PodLink, Error> {
-        let lease = self.addresses.lease(pod).map_err(|error| match error {
-            crate::addresses::Error::Exhausted(range) => Error::Exhausted { range: range.to_string() },
+        let exhausted = |error: addresses::Error| match error {
+            addresses::Error::Exhausted(range) => Error::Exhausted { range: range.to_string() },
             other => Error::Kernel { operation: "recording the address", pod: pod.name.clone(), source: Box::new(other) },
-        })?;
-        if let Some(links) = &self.links {
-            let path = self.namespace(&pod.uid);
-            if !netns::is_pinned(&path) {
-                let pin = path.clone();
-                let made = tokio::task::spawn_blocking(move || netns::create(&pin)).await;
-                made.map_err(std::io::Error::other).flatten().map_err(|e| kernel("making the network namespace", pod, e))?;
+        };
+        if let Some(lease) = self.addresses.of(&pod.uid) {
+            if let Some(pool) = &self.pool {
+                let ready = Ready { link: lease.link.clone(), address: lease.address };
+                pool.ensure(&ready).await.map_err(|e| kernel("connecting the network", pod, e))?;
             }
-            let connected = links.connect(&host_end(&pod.uid), &path, lease.address).await;
-            connected.map_err(|e| kernel("connecting the network", pod, e))?;
+            return Ok(self.link_of(&lease));
         }
+        let ready = match &self.pool {
+            Some(pool) => match pool.take() {
+                Some(ready) => ready,
+                None => {
+                    let address = self.addresses.reserve().map_err(exhausted)?;
+                    let ready = Ready { link: pod.uid.clone(), address };
+                    if let Err(error) = pool.ensure(&ready).await {
+                        pool.discard(&ready).await;
+                        return Err(kernel("connecting the network", pod, error));
+                    }
+                    ready
+                }
+            },
+            None => Ready { link: String::new(), address: self.addresses.reserve().map_err(exhausted)? },
+        };
+        let lease = Lease { pod: pod.clone(), address: ready.address, link: ready.link };
+        self.addresses.record(lease.clone()).map_err(exhausted)?;
         Ok(self.link_of(&lease))
     }
 
     async fn detach(&self, pod: &PodRef) -> Result<(), Error> {
-        if let Some(links) = &self.links {
-            links.disconnect(&host_end(&pod.uid)).await.map_err(|e| kernel("removing the link", pod, e))?;
-            netns::remove(&self.namespace(&pod.uid)).map_err(|e| kernel("removing the network namespace", pod, e))?;
+        let Some(lease) = self.addresses.of(&pod.uid) else { return Ok(()) };
+        if let Some(pool) = &self.pool {
+            pool.remove(&lease.link).await.map_err(|e| kernel("removing the link", pod, e))?;
         }
         let released = self.addresses.release(&pod.uid);
         released.map_err(|e| Error::Kernel { operation: "releasing the address", pod: pod.name.clone(), source: Box::new(e) })

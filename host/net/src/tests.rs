@@ -101,6 +101,32 @@ fn pods_reach_each_other_and_a_service_and_themselves_through_it() {
         network.detach(&pod("b")).await.map_err(fail)?;
         assert!(network.attached().await.map_err(fail)?.is_empty());
         assert!(!a_ns.exists());
+        network.close().await;
+        Ok(())
+    });
+}
+
+#[test]
+fn many_pods_at_once_have_addresses_of_their_own_and_keep_them_over_a_restart() {
+    isolated(async || {
+        let dir = tempfile::tempdir()?;
+        let fail = io::Error::other::<interfaces::network::Error>;
+        let network = Network::open(config(dir.path())).await?;
+        let pods: Vec<PodRef> = (0..20).map(|i| pod(&i.to_string())).collect();
+        let links = futures::future::try_join_all(pods.iter().map(|p| network.attach(p))).await.map_err(fail)?;
+        let addresses: std::collections::HashSet<IpAddr> = links.iter().flat_map(|l| l.addresses.clone()).collect();
+        assert_eq!(addresses.len(), 20);
+        drop(network);
+
+        let network = Network::open(config(dir.path())).await?;
+        let again = futures::future::try_join_all(pods.iter().map(|p| network.attach(p))).await.map_err(fail)?;
+        assert_eq!(again, links);
+        for pod in &pods {
+            network.detach(pod).await.map_err(fail)?;
+        }
+        network.close().await;
+        // What the first process had made in advance is gone too.
+        assert_eq!(std::fs::read_dir(dir.path().join("netns"))?.count(), 0);
         Ok(())
     });
 }
