@@ -46,7 +46,15 @@ impl Pool {
     /// Removes what an earlier process made in advance and no pod has, and begins to fill.
     pub(crate) async fn open(links: Arc<Links>, addresses: Arc<Addresses>, dir: PathBuf) -> io::Result<Self> {
         std::fs::create_dir_all(&dir)?;
-        let shared = Arc::new(Shared { links, addresses, dir, ready: Mutex::default(), taken: Notify::new(), made: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            links,
+            addresses,
+            dir,
+            ready: Mutex::default(),
+            taken: Notify::new(),
+            made: AtomicU64::new(0),
+            stop: CancellationToken::new(),
+        });
         let held: Vec<String> = shared.addresses.all().into_iter().map(|lease| lease.link).collect();
         for file in std::fs::read_dir(&shared.dir)?.flatten() {
             let name = file.file_name().to_string_lossy().into_owned();
