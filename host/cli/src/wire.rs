@@ -163,7 +163,8 @@ async fn start(
     if args.runs(Part::Dns) && network.has_links() {
         let client = client.with_user(component("system:coracle:net", &[]));
         let listen = args.cluster_cidr.nth(1).context("--cluster-cidr is too small")?;
-        let config = net::dns::Config { listen: listen.into(), port: 53, cluster_dns: cluster_dns.into(), domain: args.cluster_domain.clone() };
+        let config =
+            net::dns::Config { listen: listen.into(), port: 53, cluster_dns: cluster_dns.into(), domain: args.cluster_domain.clone() };
         let run = net::dns::run(client, config, shutdown.clone());
         parts.spawn(async move { ("DNS", run.await.context("cluster DNS")) });
     }
@@ -271,7 +272,8 @@ fn write_kubeconfig(args: &ServerArgs, pki: &Pki, port: u16) -> Result<()> {
     let (cert, key) = pki.client("admin", "system:admin", &[MASTERS])?;
     let path = args.kubeconfig();
     let server = format!("https://{host}:{port}");
-    pki::write_kubeconfig(&path, "coracle", &server, pki.ca_pem(), &cert, &key).with_context(|| format!("cannot write the kubeconfig {}", path.display()))?;
+    pki::write_kubeconfig(&path, "coracle", &server, pki.ca_pem(), &cert, &key)
+        .with_context(|| format!("cannot write the kubeconfig {}", path.display()))?;
     tracing::info!(path = %path.display(), "kubeconfig written");
     Ok(())
 }
@@ -292,5 +294,7 @@ fn taints(list: &[String]) -> Result<Vec<node::Taint>> {
         let known = ["NoSchedule", "PreferNoSchedule", "NoExecute"].contains(&effect);
         known.then(|| node::Taint { key: key.to_owned(), value: value.to_owned(), effect: effect.to_owned() })
     };
-    list.iter().map(|text| read(text).with_context(|| format!("--node-taint {text:?} is not key=value:NoSchedule|PreferNoSchedule|NoExecute"))).collect()
+    list.iter()
+        .map(|text| read(text).with_context(|| format!("--node-taint {text:?} is not key=value:NoSchedule|PreferNoSchedule|NoExecute")))
+        .collect()
 }

@@ -59,7 +59,10 @@ fn bind(cluster: &Cluster, pid: u32, run: &str) -> (f64, f64) {
     let (time, cpu) = (start.elapsed(), process::cpu(pid) - before);
     cluster.typed(|client| async {
         let pods: Api<Pod> = Api::namespaced(client, "default");
-        pods.delete_collection(&DeleteParams::default().grace_period(0), &ListParams::default()).await.map(drop).expect("pods can be deleted");
+        pods.delete_collection(&DeleteParams::default().grace_period(0), &ListParams::default())
+            .await
+            .map(drop)
+            .expect("pods can be deleted");
     });
     (PODS as f64 / time.as_secs_f64(), cpu.as_secs_f64() * 1000.0 / PODS as f64)
 }
