@@ -48,20 +48,31 @@ impl Package {
 
 /// Builds all guests and gives the paths of the components.
 pub fn build() -> Result<Vec<PathBuf>> {
+    build_those(&WORKSPACES)
+}
+
+/// The guests that `up` shows: shipped plugins and examples.
+pub fn build_shown() -> Result<Vec<PathBuf>> {
+    build_those(&["plugins", "guest-examples"])
+}
+
+fn build_those(workspaces: &[&str]) -> Result<Vec<PathBuf>> {
     let rustc = toolchain::rustc()?;
     let out = paths::guests();
     std::fs::create_dir_all(&out)?;
+    // One directory for the guests of all clones that share a compiler: their dependencies are built once.
+    let target = paths::target().join("guest-build").join(toolchain::stamp(&rustc)?);
     let mut made = Vec::new();
-    for name in WORKSPACES {
+    for name in workspaces {
         let dir = paths::root().join(name);
         if dir.join("Cargo.toml").is_file() {
-            workspace(&dir, &rustc, &out, &mut made).with_context(|| format!("building the guests of {name}"))?;
+            workspace(&dir, &rustc, &target, &out, &mut made).with_context(|| format!("building the guests of {name}"))?;
         }
     }
     Ok(made)
 }
 
-fn workspace(dir: &Path, rustc: &Path, out: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
+fn workspace(dir: &Path, rustc: &Path, target: &Path, out: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
     let told = run::output(Command::new("cargo").args(["metadata", "--format-version=1", "--no-deps"]).current_dir(dir))?;
     let metadata: Metadata = serde_json::from_str(&told)?;
     let members: Vec<&Package> = metadata.packages.iter().filter(|p| metadata.workspace_members.contains(&p.id)).collect();
@@ -72,11 +83,9 @@ fn workspace(dir: &Path, rustc: &Path, out: &Path, made: &mut Vec<PathBuf>) -> R
         }
         let names: Vec<&str> = chosen.iter().map(|p| p.name.as_str()).collect();
         run::say(format!("building guests for {triple}: {}", names.join(", ")));
-        // One directory for the guests of all clones: their dependencies are built once.
-        let target = paths::target().join("guest-build");
         let mut cargo = Command::new("cargo");
         cargo.args(["build", "--quiet", "--release", "--target", triple]).current_dir(dir);
-        cargo.env("RUSTC", rustc).env("CARGO_TARGET_DIR", &target);
+        cargo.env("RUSTC", rustc).env("CARGO_TARGET_DIR", target);
         cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("RUSTC_WRAPPER");
         run::run(cargo.args(names.iter().flat_map(|n| ["--package", n])))?;
         for package in chosen {

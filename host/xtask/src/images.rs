@@ -58,10 +58,19 @@ http {
 
 /// Makes the archives that are missing and gives the paths of all.
 pub fn build() -> Result<Vec<PathBuf>> {
+    build_those(|_| true)
+}
+
+/// The image of the example application alone.
+pub fn build_example() -> Result<Vec<PathBuf>> {
+    build_those(|recipe| recipe.name.starts_with("coracle.dev/examples/"))
+}
+
+fn build_those(wanted: impl Fn(&Recipe) -> bool) -> Result<Vec<PathBuf>> {
     let dir = paths::images();
     fs::create_dir_all(&dir)?;
     let mut archives = Vec::new();
-    for recipe in &RECIPES {
+    for recipe in RECIPES.iter().filter(|r| wanted(r)) {
         let archive = dir.join(recipe.file);
         if !archive.is_file() {
             say(format!("making the image {}", recipe.name));

@@ -74,7 +74,9 @@ pub fn apt(packages: &[&str]) -> Result<()> {
 /// Downloads packages and unpacks their files below `dir`, without installing them.
 pub fn unpack_deb(packages: &[&str], dir: &Path) -> Result<()> {
     std::fs::create_dir_all(dir)?;
-    let download = |dir: &Path| run::run(Command::new("apt-get").args(["download", "-qq"]).args(packages).current_dir(dir));
+    // As root apt would download as a user of its own, who may not write here, and warn about it.
+    let options = ["-o", "APT::Sandbox::User=root", "-qq", "download"];
+    let download = |dir: &Path| run::run(Command::new("apt-get").args(options).args(packages).current_dir(dir));
     if download(dir).is_err() {
         run::run(run::as_root("apt-get").args(["update", "-qq"]))?;
         download(dir)?;

@@ -45,6 +45,22 @@ pub fn rustc() -> Result<PathBuf> {
     Ok(made)
 }
 
+/// Differs for compilers whose standard libraries differ: what one compiled, another cannot link.
+pub fn stamp(rustc: &Path) -> Result<String> {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    run::output(Command::new(rustc).arg("-vV"))?.hash(&mut hasher);
+    for target in TARGETS {
+        let dir = run::output(Command::new(rustc).args(["--print", "target-libdir", "--target", target]))?;
+        let files = std::fs::read_dir(&dir).with_context(|| format!("the standard library in {dir}"))?.flatten();
+        let std = files.filter(|f| f.file_name().to_string_lossy().starts_with("libstd-"));
+        let mut made: Vec<_> = std.map(|f| Ok((f.file_name(), f.metadata()?.modified()?))).collect::<std::io::Result<_>>()?;
+        made.sort();
+        (dir, made).hash(&mut hasher);
+    }
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
 fn has_targets(rustc: &Path) -> bool {
     TARGETS.iter().all(|target| {
         let Ok(dir) = run::output(Command::new(rustc).args(["--print", "target-libdir", "--target", target])) else { return false };

@@ -72,9 +72,10 @@ impl Node {
 }
 
 pub fn up(args: &Args) -> Result<()> {
-    setup::all()?;
-    guests::build()?;
-    images::build()?;
+    setup::packages()?;
+    setup::clients()?;
+    guests::build_shown()?;
+    images::build_example()?;
     say("building coracle");
     let profile = if args.debug { "dev" } else { "release" };
     crate::run::cargo(["build", "--profile", profile, "--package", "cli"])?;
