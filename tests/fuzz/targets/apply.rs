@@ -49,7 +49,7 @@ fn check(u: &mut Unstructured<'_>) -> Result<()> {
                 // A map that loses its last field goes as upstream's does, and comes back empty with the next apply.
                 assert_eq!(filled(again.to_value()), filled(applied.to_value()), "twice: {object:?}");
                 match apply::apply(Some(&again), &object, &context) {
-                    Ok(third) => assert_eq!(third, again, "three times: {object:?}"),
+                    Ok(third) => assert_eq!(filled(third.to_value()), filled(again.to_value()), "three times: {object:?}"),
                     Err(ApplyError::Live(_)) => return Ok(()),
                     Err(error) => panic!("the third time it fails with {error}: {object:?}"),
                 }
@@ -66,7 +66,7 @@ fn check(u: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Without the book, and without what is empty.
+/// Without the book, which an object that nobody owns a field of gets with the next apply, and without what is empty.
 fn filled(mut object: Value) -> Value {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
