@@ -10,6 +10,8 @@ mod network;
 mod oci;
 mod plugin;
 mod registry;
+mod scheduling;
+mod server;
 mod survive;
 mod tidy;
 mod wasm;

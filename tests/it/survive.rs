@@ -89,7 +89,7 @@ fn survive_pods_an_orderly_stop_of_the_daemon() {
 fn survive_ends_that_nobody_saw_are_told_afterwards() {
     let cluster = start();
     let space = cluster.space("unseen");
-    let folder = "/tmp/unseen";
+    let folder = cluster.dir().join("unseen").display().to_string();
     let waits = "until [ -e /f/go ]; do sleep 0.05; done; echo last words; exit 7";
     space.pod_with(
         "ends",

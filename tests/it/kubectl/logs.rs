@@ -80,19 +80,19 @@ fn logs_follow_a_component_to_its_end() {
 fn logs_follow_lines_that_come_later() {
     let space = Cluster::shared().space("logs-later");
     let script = "until [ -e /data/go ]; do sleep 0.05; done; echo gone";
+    let folder = space.cluster().dir().join("logs-later").display().to_string();
     space.pod_with(
         "both",
         &format!(r#"{BUSYBOX}, command: [sh, -c, "echo waiting; {script}"], volumeMounts: [{{name: data, mountPath: /data}}]"#),
-        "restartPolicy: Never\nvolumes: [{name: data, hostPath: {path: /tmp/coracle-logs-later, type: DirectoryOrCreate}}]",
+        &format!("restartPolicy: Never\nvolumes: [{{name: data, hostPath: {{path: {folder}, type: DirectoryOrCreate}}}}]"),
     );
     space.until("pods", "both", "run", |pod| pod["status"]["containerStatuses"][0]["state"]["running"].is_object());
     let mut logs = space.spawn(&["logs", "-f", "both"]);
     logs.line("waiting");
-    let said = space.cluster().on_node("touch", &["/tmp/coracle-logs-later/go"]);
+    let said = space.cluster().on_node("touch", &[&format!("{folder}/go")]);
     assert_eq!(said.code, Some(0), "{}", said.err);
     logs.line("gone");
     assert_eq!(logs.rest(), ["waiting", "gone"]);
-    space.cluster().on_node("rm", &["-r", "/tmp/coracle-logs-later"]);
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn oci_readiness_probe_decides_about_traffic() {
     let cluster = Cluster::shared();
     let space = cluster.space("oci-readiness");
     let probe = "readinessProbe: {exec: {command: [test, -e, /flag/up]}, periodSeconds: 1, failureThreshold: 1}";
-    let folder = "/tmp/coracle-readiness";
+    let folder = cluster.dir().join("readiness").display().to_string();
     space.pod_with(
         "web",
         &format!("{BUSYBOX}, command: [sleep, '3600'], {probe}, volumeMounts: [{{name: flag, mountPath: /flag}}]"),
@@ -111,7 +111,7 @@ fn oci_readiness_probe_decides_about_traffic() {
     cluster.on_node("touch", &[&format!("{folder}/up")]);
     ready(true);
     space.until_ready("web");
-    cluster.on_node("rm", &["-r", folder]);
+    cluster.on_node("rm", &["-r", &folder]);
     ready(false);
 }
 
@@ -119,7 +119,7 @@ fn oci_readiness_probe_decides_about_traffic() {
 fn oci_containers_may_end_in_peace() {
     let cluster = Cluster::shared();
     let space = cluster.space("oci-grace");
-    let folder = "/tmp/coracle-grace";
+    let folder = cluster.dir().join("grace").display().to_string();
     let text = "trap 'echo bye > /out/bye; exit 0' TERM; echo up; while true; do sleep 0.1; done";
     space.apply(&format!(
         "apiVersion: v1
@@ -137,7 +137,7 @@ spec:
     space.spawn(&["logs", "-f", "polite"]).line("up");
     space.ok(&["delete", "pod", "polite", "--timeout=25s"]);
     assert_eq!(cluster.on_node("cat", &[&format!("{folder}/bye")]).out, "bye\n");
-    cluster.on_node("rm", &["-r", folder]);
+    cluster.on_node("rm", &["-r", &folder]);
     // One that does not listen is killed when its time is over.
     space.pod("stubborn", &format!("{BUSYBOX}, command: [sh, -c, \"trap '' TERM; while true; do sleep 0.1; done\"]"));
     space.until_ready("stubborn");
