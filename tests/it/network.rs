@@ -139,7 +139,7 @@ spec: {type: ExternalName, externalName: web.net-names.svc.cluster.local}
     };
     for (name, question) in [("full", "web.net-names.svc.cluster.local"), ("dot", "web.net-names.svc.cluster.local.")] {
         let (_, said) = look_up(name, question);
-        assert_eq!(found(&said), [service.clone()], "{said}");
+        assert_eq!(found(&said), std::slice::from_ref(&service), "{said}");
     }
     let (_, said) = look_up("headless", "headless.net-names.svc.cluster.local");
     assert_eq!(found(&said), addresses, "{said}");

@@ -1,7 +1,7 @@
 //! Pulling from a real registry.
 
+use image::PullOptions;
 use image::build::{Format, ImageBuilder};
-use image::{Credential, PullOptions};
 use std::path::Path;
 use std::process::Command;
 use tests::{Cluster, Program, paths};
@@ -38,7 +38,7 @@ fn push(cluster: &Cluster, archive: &Path, to: &str, user: Option<(&str, &str)>)
         let json = serde_json::json!({"auths": {&registry: {"username": name, "password": password}}}).to_string();
         image::auth::parse(json.as_bytes()).expect("good credentials")
     });
-    let options = PullOptions { insecure: vec![registry], auth: auth.unwrap_or_else(Vec::<Credential>::new), ..PullOptions::default() };
+    let options = PullOptions { insecure: vec![registry], auth: auth.unwrap_or_default(), ..PullOptions::default() };
     cluster.typed(|_| async move { image::push(archive, &reference, &options).await.map_err(|error| format!("{error:?}")) })
 }
 
