@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-/// The workspace's root.
+/// The workspace's root: of the clone that cargo runs in now, which may have been built by another that shares its target
+/// directory.
 pub fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().and_then(Path::parent).unwrap_or(here).to_path_buf()
+    let told = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).filter(|here| here.ends_with("host/xtask"));
+    let here = told.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    here.parent().and_then(Path::parent).unwrap_or(&here).to_path_buf()
 }
 
 /// `$CORACLE_CACHE`, or `coracle` in the user's cache directory: tools, the guest toolchain and test images.

@@ -91,7 +91,7 @@ pub(crate) enum Scalar {
 
 /// Writes the tables, or with `check` fails when they differ from what the pinned crates say.
 pub fn generate(check: bool) -> Result<()> {
-    let root = workspace_root()?;
+    let root = crate::paths::root();
     let sources = sources(&root)?;
     let definitions = definitions(&sources)?;
     let tables = encode::tables(&definitions)?;
@@ -108,11 +108,6 @@ pub fn generate(check: bool) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn workspace_root() -> Result<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).map(Path::to_owned).context("the workspace root is two levels above the xtask crate")
 }
 
 struct Sources {
