@@ -6,6 +6,18 @@ use std::fmt;
 /// Bytes of JSON that one body may become: aliases can repeat a large scalar very often.
 const LIMIT: usize = 16 * 1024 * 1024;
 
+/// Openers times indicators of flow collections in one body. The scanner looks at every open collection for each token, so a
+/// few hundred kilobytes of `[` would keep a core busy for hours; this many steps take well below a second. JSON has no such
+/// bound: it is not read as YAML.
+const FLOW_STEPS: usize = 250_000_000;
+
+/// An upper bound of the scanner's work, whatever is quoted or commented out.
+fn flow_steps(yaml: &[u8]) -> usize {
+    let openers = yaml.iter().filter(|b| matches!(b, b'[' | b'{')).count();
+    let indicators = yaml.iter().filter(|b| matches!(b, b'[' | b'{' | b']' | b'}' | b',' | b':' | b'?')).count();
+    openers.saturating_mul(indicators)
+}
+
 fn within<E: Error>(out: &str) -> Result<(), E> {
     if out.len() > LIMIT { Err(E::custom("document is too large when its aliases are written out")) } else { Ok(()) }
 }
@@ -13,8 +25,14 @@ fn within<E: Error>(out: &str) -> Result<(), E> {
 /// JSON text of one YAML value.
 struct Json(String);
 
-/// One YAML document as JSON text.
+/// One YAML document as JSON text. JSON, which is YAML too, stays as it is.
 pub fn to_json(yaml: &[u8]) -> Result<Vec<u8>, serde_yaml_ng::Error> {
+    if serde_json::from_slice::<serde::de::IgnoredAny>(yaml).is_ok() {
+        return Ok(yaml.to_vec());
+    }
+    if flow_steps(yaml) > FLOW_STEPS {
+        return Err(Error::custom("document has too many flow collections; send it as JSON"));
+    }
     serde_yaml_ng::from_slice::<Json>(yaml).map(|json| json.0.into_bytes())
 }
 
@@ -117,6 +135,8 @@ mod tests {
         check("a: &x {b: c}\nd: *x", Some(r#"{"a":{"b":"c"},"d":{"b":"c"}}"#));
         let large = format!("a: &x {}\nb: [{}]", "y".repeat(1 << 20), "*x,".repeat(20));
         check(&large, None);
+        check(&format!("a: {}", "[".repeat(20_000)), None);
+        check("{\"a\": 1.50, \"a\": 2}", Some(r#"{"a": 1.50, "a": 2}"#));
         check("a: .nan", None);
         check("a: [", None);
     }
