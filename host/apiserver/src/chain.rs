@@ -7,11 +7,12 @@ use crate::request::RequestInfo;
 use crate::server::Shared;
 use crate::{auth, nonresource, respond, subresource, verbs, watch, write};
 use axum::body::Body;
+use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
 use http::{HeaderValue, Method};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use interfaces::authorize::UserInfo;
-use object::{Reason, StatusError};
+use object::{Reason, StatusError, names};
 use registry::Verb;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -19,6 +20,10 @@ use std::time::{Duration, Instant};
 
 /// `MaxRequestBodyBytes` of upstream's server: what an object may weigh in etcd, with room for JSON.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
+
+/// What a client that exceeds the limit may still send: it reads the answer only when it has sent its body, and a connection
+/// that is closed before loses the answer.
+const BODY_DROPPED: usize = 16 * 1024 * 1024;
 
 /// How long a request waits for one of the places in flight.
 const QUEUE: Duration = Duration::from_secs(15);
@@ -74,13 +79,10 @@ async fn answer(shared: Arc<Shared>, request: http::Request<Body>, info: Request
         }
     };
     // How much: the body is read whole, within the limit.
-    let read = tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_LIMIT).collect());
-    let body = match read.await.unwrap_or_else(|_| Err("timed out".into())) {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            return respond::error(&StatusError::too_large(format!("Request entity too large: limit is {BODY_LIMIT}")));
-        }
-        Err(error) => return respond::error(&StatusError::bad_request(format!("reading the request body failed: {error}"))),
+    let read = tokio::time::timeout(BODY_TIME, read(body));
+    let body = match read.await.unwrap_or_else(|_| Err(StatusError::bad_request("reading the request body failed: timed out"))) {
+        Ok(body) => body,
+        Err(refusal) => return respond::error(&refusal),
     };
     let call = Call::new(shared.clone(), info, &parts, query, body);
     let mut response = match dispatch(&call).await {
@@ -92,6 +94,28 @@ async fn answer(shared: Arc<Shared>, request: http::Request<Body>, info: Request
         respond::warn(&mut response, &warning);
     }
     response
+}
+
+/// The body, or 413 when it is over the limit.
+async fn read(mut body: Body) -> Result<Bytes, StatusError> {
+    let (mut whole, mut size) = (BytesMut::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| StatusError::bad_request(format!("reading the request body failed: {e}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        size += data.len();
+        if size > BODY_LIMIT + BODY_DROPPED {
+            break;
+        }
+        if size > BODY_LIMIT {
+            whole = BytesMut::new();
+        } else {
+            whole.extend_from_slice(&data);
+        }
+    }
+    if size > BODY_LIMIT {
+        return Err(StatusError::too_large(format!("Request entity too large: limit is {BODY_LIMIT}")));
+    }
+    Ok(whole.freeze())
 }
 
 fn too_many() -> StatusError {
@@ -128,6 +152,11 @@ fn resolve(call: &Call) -> Result<Target, StatusError> {
     let info = &call.info;
     let kind = call.shared.registry.resource_by_name(&info.group, &info.version, &info.resource);
     let kind = kind.filter(|_| info.rest == 0).ok_or_else(StatusError::no_such_path)?;
+    // What can be no name is told so, as upstream's key functions do.
+    let faults = names::path_segment(&info.name);
+    if !info.name.is_empty() && !faults.is_empty() {
+        return Err(StatusError::bad_request(format!("Name parameter invalid: {:?}: {}", info.name, faults.join(";"))));
+    }
     // Namespaced resources are written below a namespace; cluster resources never are.
     let in_namespace = !info.namespace.is_empty() && info.resource != "namespaces";
     if in_namespace && !kind.is_namespaced() {
