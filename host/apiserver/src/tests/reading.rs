@@ -48,6 +48,43 @@ async fn pages_show_one_moment() {
     assert_eq!(f.get(&format!("{MAPS}?resourceVersionMatch=Exact")).await.code, 422);
 }
 
+/// A token that was made up shows nothing beyond the namespace and the revisions there are.
+#[tokio::test]
+async fn tokens_are_not_believed() {
+    use base64::Engine;
+    let f = Fixture::new().await;
+    with_maps(&f, &["a", "b"]).await;
+    f.post("/api/v1/namespaces", &json!({ "metadata": { "name": "before" } })).await.expect(201);
+    f.post("/api/v1/namespaces/before/configmaps", &config_map("secret")).await.expect(201);
+    let now = f.store.revision();
+    f.post(MAPS, &config_map("c")).await.expect(201);
+    for (revision, start, code) in [
+        (now, "default/a", 200),
+        (now, "before/a", 400),
+        (now, "/", 400),
+        (now, "default", 400),
+        (0, "before/a", 400),
+        (now + 100_000, "default/a", 504),
+    ] {
+        let token = base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .encode(json!({ "v": "meta.k8s.io/v1", "rv": revision, "start": start }).to_string());
+        let page = f.get(&format!("{MAPS}?continue={token}")).await;
+        assert_eq!(page.code, code, "{revision} {start}");
+        if code == 200 {
+            assert_eq!(names(&page.json()), ["b"]);
+        }
+    }
+    // Without a limit an old revision is a lower bound, not a page of the past.
+    assert_eq!(names(&f.get(&format!("{MAPS}?limit=0&resourceVersion={now}")).await.expect(200)), ["a", "b", "c"]);
+    assert_eq!(names(&f.get(&format!("{MAPS}?limit=9&resourceVersion={now}")).await.expect(200)), ["a", "b"]);
+    let refused = f.get(&format!("{MAPS}?sendInitialEvents=true")).await;
+    assert_eq!((refused.code, refused.message().contains("sendInitialEvents is forbidden for list")), (422, true));
+    for name in ["..", "%2e%2e", "a%2Fb", "a%25"] {
+        let refused = f.get(&format!("{MAPS}/{name}")).await;
+        assert_eq!((refused.code, refused.message().starts_with("Name parameter invalid")), (400, true), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn selectors() {
     let f = Fixture::new().await;

@@ -42,16 +42,18 @@ pub async fn matching(call: &Call, target: &Target) -> Result<(Vec<Arc<Item>>, L
     let caches = &call.shared.caches;
     let cache = caches.of(kind)?;
     let version = call.query.get("resourceVersion");
-    let asked = version_of(call, version)?;
+    let asked = version_of(call, version, limit > 0)?;
 
     let token = match call.query.get("continue") {
         "" => None,
         _ if !matches!(version, "" | "0") => {
             return Err(StatusError::bad_request("specifying resource version is not allowed when using continue"));
         }
-        text => Some(Continue::decode(text)?),
+        text => Some(Continue::decode(text, namespace)?),
     };
     match (&token, asked) {
+        // A token of this server is never of the future; one that was made up is not believed.
+        (Some(token), _) if token.revision > 0 => caches.wait_for(token.revision).await?,
         (Some(_), _) => caches.current().await?,
         (None, Asked::Newest) => caches.current().await?,
         (None, Asked::Any) => caches.wait_for(0).await?,
@@ -141,11 +143,15 @@ enum Asked {
     Exact(u64),
 }
 
-fn version_of(call: &Call, version: &str) -> Result<Asked, StatusError> {
+fn version_of(call: &Call, version: &str, limited: bool) -> Result<Asked, StatusError> {
     let invalid = |field: &str, reason: &str, message: String| {
         let kind = GroupKind { group: "meta.k8s.io".to_owned(), kind: "ListOptions".to_owned() };
         StatusError::invalid(&kind, "", vec![StatusCause { reason: reason.to_owned(), message, field: field.to_owned() }])
     };
+    if call.query.has("sendInitialEvents") {
+        let message = "Forbidden: sendInitialEvents is forbidden for list".to_owned();
+        return Err(invalid("sendInitialEvents", "FieldValueForbidden", message));
+    }
     let rule = call.query.get("resourceVersionMatch");
     if !rule.is_empty() && !call.query.flag("watch") {
         if version.is_empty() {
@@ -181,7 +187,7 @@ fn version_of(call: &Call, version: &str) -> Result<Asked, StatusError> {
         ("0", _) => Asked::Any,
         (text, "NotOlderThan") => Asked::NotOlder(number(text)?),
         // With a limit and no rule, a revision is exact: a legacy of paging.
-        (text, _) if !call.query.get("limit").is_empty() => Asked::Exact(number(text)?),
+        (text, _) if limited => Asked::Exact(number(text)?),
         (text, _) => Asked::NotOlder(number(text)?),
     })
 }
@@ -192,11 +198,13 @@ impl Continue {
         URL_SAFE_NO_PAD.encode(value.to_string())
     }
 
-    fn decode(text: &str) -> Result<Self, StatusError> {
+    /// A token goes on inside the namespace that is listed: it must not lead into another one.
+    fn decode(text: &str, namespace: &str) -> Result<Self, StatusError> {
         let invalid = || StatusError::bad_request("continue key is not valid");
         let raw = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| invalid())?;
         let value: Value = serde_json::from_slice(&raw).map_err(|_| invalid())?;
-        let after = value.get("start").and_then(Value::as_str).filter(|s| !s.is_empty()).ok_or_else(invalid)?;
+        let inside = |s: &&str| !s.is_empty() && (namespace.is_empty() || s.strip_prefix(namespace).is_some_and(|s| s.starts_with('/')));
+        let after = value.get("start").and_then(Value::as_str).filter(inside).ok_or_else(invalid)?;
         let revision = value.get("rv").and_then(Value::as_u64).ok_or_else(invalid)?;
         Ok(Self { revision, after: after.to_owned() })
     }
