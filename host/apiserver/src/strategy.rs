@@ -77,6 +77,11 @@ pub trait Strategy: Send + Sync {
         false
     }
 
+    /// An update must name the revision that it was made from (the opposite of upstream's `AllowUnconditionalUpdate`).
+    fn updates_need_revision(&self) -> bool {
+        false
+    }
+
     /// Labels and annotations may be written through `status`, as upstream's kubelet does.
     fn status_writes_metadata(&self) -> bool {
         false

@@ -53,6 +53,10 @@ impl Strategy for NodeStrategy {
 }
 
 impl Strategy for LeaseStrategy {
+    fn updates_need_revision(&self) -> bool {
+        true
+    }
+
     fn validate(&self, new: &Object, errors: &mut ErrorList) {
         let path = Path::new("spec");
         let empty = Value::Null;
@@ -232,6 +236,10 @@ impl Strategy for RoleBindingStrategy {
 }
 
 impl Strategy for RuntimeClassStrategy {
+    fn updates_need_revision(&self) -> bool {
+        true
+    }
+
     fn validate(&self, new: &Object, errors: &mut ErrorList) {
         let handler = new.str_at(&["handler"]);
         errors.invalid_all(&Path::new("handler"), handler, names::dns1123_label(handler));

@@ -21,7 +21,7 @@ impl Handler for Eviction {
         if !given.is_empty() && given != name {
             return Err(StatusError::bad_request(format!("name in URL does not match name in Eviction object: {name} != {given}")));
         }
-        let options = body.get("deleteOptions").map(DeleteOptions::of_value).transpose()?.unwrap_or_default();
+        let options = body.get("deleteOptions").map(|options| DeleteOptions::of_value(call, options)).transpose()?.unwrap_or_default();
         write.options.dry_run |= options.dry_run;
         delete_one(&write, name, &options).await?;
         let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 });

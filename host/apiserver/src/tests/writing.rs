@@ -104,6 +104,56 @@ async fn finalizers_hold() {
     assert_eq!((&gone["status"], &gone["details"]["name"]), (&json!("Success"), &json!("c")));
 }
 
+/// An option that is overlooked would delete what it was to keep.
+#[tokio::test]
+async fn delete_options_are_understood_or_refused() {
+    let f = Fixture::new().await;
+    f.post(MAPS, &config_map("a")).await.expect(201);
+    let one = format!("{MAPS}/a");
+    for (body, code, told) in [
+        ("[]", 400, "cannot be handled as a DeleteOptions"),
+        ("\"a\"", 400, "cannot be handled as a DeleteOptions"),
+        (r#"{"kind":"Pod"}"#, 400, "decoded object cannot be converted to DeleteOptions"),
+        (r#"{"gracePeriodSeconds":"5"}"#, 400, "cannot be handled as a DeleteOptions"),
+        (r#"{"preconditions":"x"}"#, 400, "cannot be handled as a DeleteOptions"),
+        (r#"{"preconditions":{"uid":5}}"#, 400, "cannot be handled as a DeleteOptions"),
+        (r#"{"propagationPolicy":5}"#, 400, "cannot be handled as a DeleteOptions"),
+        (r#"{"propagationPolicy":"Foo"}"#, 422, "propagationPolicy: Unsupported value: \"Foo\""),
+        (r#"{"propagationPolicy":"Orphan","orphanDependents":true}"#, 422, "cannot be both set"),
+        (r#"{"dryRun":"All"}"#, 400, "cannot be handled as a DeleteOptions"),
+        (r#"{"dryRun":["Some"]}"#, 422, "dryRun: Unsupported value: \"Some\": supported values: \"All\""),
+        (r#"{"preconditions":{"resourceVersion":"1"}}"#, 409, "Precondition failed: ResourceVersion in precondition: 1"),
+    ] {
+        let refused = f.send("DELETE", &one, "application/json", "", body).await;
+        assert_eq!(refused.code, code, "{body}");
+        assert!(refused.message().contains(told), "{body}: {}", refused.message());
+        f.get(&one).await.expect(200);
+    }
+    assert_eq!(f.delete(&format!("{one}?propagationPolicy=Orphan&orphanDependents=false")).await.code, 422);
+    f.send("DELETE", &one, "application/json", "", r#"{"dryRun":["All"]}"#).await.expect(200);
+    f.get(&one).await.expect(200);
+    f.send("DELETE", &one, "application/json", "", "null").await.expect(200);
+    f.get(&one).await.expect(404);
+}
+
+#[tokio::test]
+async fn updates_name_what_they_update() {
+    let f = Fixture::new().await;
+    f.post(MAPS, &config_map("a")).await.expect(201);
+    let refused = f.put(&format!("{MAPS}/a"), &json!({ "data": {} })).await;
+    assert_eq!((refused.code, refused.message().contains("name must be provided")), (400, true));
+    // Leases are never updated blindly.
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+    let mut lease = json!({ "metadata": { "name": "l" }, "spec": { "holderIdentity": "a" } });
+    let made = f.post(leases, &lease).await.expect(201);
+    let refused = f.put(&format!("{leases}/l"), &lease).await;
+    assert_eq!(refused.code, 422);
+    assert!(refused.message().contains("metadata.resourceVersion: Invalid value: 0x0: must be specified for an update"));
+    lease["metadata"]["resourceVersion"] = made["metadata"]["resourceVersion"].clone();
+    f.put(&format!("{leases}/l"), &lease).await.expect(200);
+    f.post(MAPS, &json!({ "metadata": { "name": "zero", "resourceVersion": "0" } })).await.expect(201);
+}
+
 #[tokio::test]
 async fn pods_end_gracefully() {
     let f = Fixture::new().await;

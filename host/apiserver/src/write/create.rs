@@ -15,7 +15,7 @@ pub async fn create(call: &Call, target: &Target) -> Result<Response, StatusErro
     let write = Write::new(call, target)?;
     let mut object = write.decode_body()?;
     write.identify(&mut object)?;
-    if !object.resource_version().is_empty() {
+    if !matches!(object.resource_version(), "" | "0") {
         return Err(StatusError::bad_request("resourceVersion should not be set on objects to be created"));
     }
     let committed = write.create(object, false).await?;

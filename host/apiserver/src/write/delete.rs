@@ -42,8 +42,11 @@ impl DeleteOptions {
     pub fn read(call: &Call) -> Result<Self, StatusError> {
         let body = body_value(call)?;
         let query = &call.query;
+        if body.is_none() && query.has("orphanDependents") && !query.get("propagationPolicy").is_empty() {
+            return Err(twice(query.get("propagationPolicy")));
+        }
         let mut options = match &body {
-            Some(body) => Self::of_value(body)?,
+            Some(body) => Self::of_value(call, body)?,
             None => Self {
                 grace_period_seconds: query.integer("gracePeriodSeconds")?,
                 propagation: match query.optional_flag("orphanDependents") {
@@ -59,25 +62,47 @@ impl DeleteOptions {
         Ok(options)
     }
 
-    pub fn of_value(body: &Value) -> Result<Self, StatusError> {
+    /// A tree of that kind. What has another shape is refused: an option that is overlooked may delete what it was to keep.
+    pub fn of_value(call: &Call, body: &Value) -> Result<Self, StatusError> {
+        let schema = call.shared.registry.graph().named("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions");
+        let schema = schema.ok_or_else(|| StatusError::internal("DeleteOptions has no schema"))?;
+        let refused =
+            |told: &str| StatusError::bad_request(format!("DeleteOptions in version \"v1\" cannot be handled as a DeleteOptions: {told}"));
+        let body = match body {
+            Value::Null => json!({}),
+            Value::Object(_) => body.clone(),
+            _ => return Err(refused("json: cannot unmarshal into Go value of type v1.DeleteOptions")),
+        };
         let kind = body.get("kind").and_then(Value::as_str).unwrap_or_default();
         if !matches!(kind, "" | "DeleteOptions") {
             return Err(StatusError::bad_request("decoded object cannot be converted to DeleteOptions"));
         }
+        let decoded = object::decode::prune(body, schema);
+        if !decoded.errors.is_empty() {
+            return Err(refused(&decoded.errors.join(", ")));
+        }
+        let body = decoded.value;
         let condition = |field: &str| {
             let found = body.get("preconditions").and_then(|p| p.get(field)).and_then(Value::as_str);
             found.unwrap_or_default().to_owned()
         };
         let mut propagation = body.get("propagationPolicy").and_then(Value::as_str).unwrap_or_default().to_owned();
         if let Some(orphan) = body.get("orphanDependents").and_then(Value::as_bool) {
+            if !propagation.is_empty() {
+                return Err(twice(&propagation));
+            }
             propagation = if orphan { "Orphan" } else { "Background" }.to_owned();
+        }
+        let dry_run = body.get("dryRun").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        if let Some(other) = dry_run.iter().find(|v| v.as_str() != Some("All")) {
+            return Err(invalid("dryRun", "FieldValueNotSupported", format!("Unsupported value: {other}: supported values: \"All\"")));
         }
         Ok(Self {
             grace_period_seconds: body.get("gracePeriodSeconds").and_then(Value::as_i64),
             uid: condition("uid"),
             resource_version: condition("resourceVersion"),
             propagation,
-            dry_run: body.get("dryRun").and_then(Value::as_array).is_some_and(|d| !d.is_empty()),
+            dry_run: !dry_run.is_empty(),
         })
     }
 
@@ -85,12 +110,20 @@ impl DeleteOptions {
         if matches!(self.propagation.as_str(), "" | "Orphan" | "Background" | "Foreground") {
             return Ok(());
         }
-        let kind = GroupKind { group: "meta.k8s.io".to_owned(), kind: "DeleteOptions".to_owned() };
         let message =
             format!("Unsupported value: \"{}\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"", self.propagation);
-        let cause = StatusCause { reason: "FieldValueNotSupported".to_owned(), message, field: "propagationPolicy".to_owned() };
-        Err(StatusError::invalid(&kind, "", vec![cause]))
+        Err(invalid("propagationPolicy", "FieldValueNotSupported", message))
     }
+}
+
+fn twice(propagation: &str) -> StatusError {
+    let message = format!("Invalid value: \"{propagation}\": orphanDependents and deletionPropagation cannot be both set");
+    invalid("propagationPolicy", "FieldValueInvalid", message)
+}
+
+fn invalid(field: &str, reason: &str, message: String) -> StatusError {
+    let kind = GroupKind { group: "meta.k8s.io".to_owned(), kind: "DeleteOptions".to_owned() };
+    StatusError::invalid(&kind, "", vec![StatusCause { reason: reason.to_owned(), message, field: field.to_owned() }])
 }
 
 pub async fn delete(call: &Call, target: &Target) -> Result<Response, StatusError> {

@@ -7,7 +7,7 @@ use crate::admission;
 use crate::call::{Call, Response, Target};
 use http::StatusCode;
 use object::field::ErrorList;
-use object::{Object, StatusError, Value, json};
+use object::{Object, StatusCause, StatusError, Value, json};
 use store::Entry;
 
 pub const MODIFIED: &str = "the object has been modified; please apply your changes to the latest version and try again";
@@ -40,11 +40,26 @@ impl Updated {
 pub async fn update(call: &Call, target: &Target) -> Result<Response, StatusError> {
     let write = Write::new(call, target)?;
     let mut object = write.decode_body()?;
+    if object.name().is_empty() {
+        let told = format!("the name of the object ({} based on URL) was undeterminable: name must be provided", call.info.name);
+        return Err(StatusError::bad_request(told));
+    }
     write.identify(&mut object)?;
     let creates = write.kind.create_on_update && write.subresource.is_none();
     let asked = object.resource_version().to_owned();
-    let updated =
-        edit(&write, &call.info.name, creates && asked.is_empty(), &|_| Ok(Edit { object: object.clone(), owned: false })).await?;
+    let needs_revision = asked.is_empty() && write.strategy.updates_need_revision();
+    let updated = edit(&write, &call.info.name, creates && asked.is_empty(), &|old| {
+        if needs_revision && old.is_some() {
+            let cause = StatusCause {
+                reason: "FieldValueInvalid".to_owned(),
+                message: "Invalid value: 0x0: must be specified for an update".to_owned(),
+                field: "metadata.resourceVersion".to_owned(),
+            };
+            return Err(StatusError::invalid(&write.kind.group_kind(), &call.info.name, vec![cause]));
+        }
+        Ok(Edit { object: object.clone(), owned: false })
+    })
+    .await?;
     match updated {
         Updated::Created(committed) => write.answer(StatusCode::CREATED, &committed.json),
         Updated::Updated(committed) => write.answer(StatusCode::OK, &committed.json),
@@ -132,7 +147,8 @@ async fn apply(write: &Write<'_>, name: &str, old: Object, edited: Edit, current
         let outcome = write.remove(name, current.mod_revision).await?;
         if let Outcome::Done(done) = outcome {
             if !write.options.dry_run {
-                write.strategy.deleted(&write.call.shared, &new);
+                // What was allocated is the stored state's; what this update took is given back with its reservation.
+                write.strategy.deleted(&write.call.shared, &old);
             }
             let json = serde_json::to_vec(&new).map_err(StatusError::internal)?.into();
             return Ok(Outcome::Done(Committed { json, revision: done.revision }));
