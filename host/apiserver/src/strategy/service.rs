@@ -21,6 +21,15 @@ fn needs_node_ports(service: &Object) -> bool {
     matches!(service.str_at(&["spec", "type"]), "NodePort" | "LoadBalancer")
 }
 
+/// `ExternallyAccessible` (`pkg/api/service/util.go`).
+fn externally_accessible(service: &Object) -> bool {
+    match service.str_at(&["spec", "type"]) {
+        "NodePort" | "LoadBalancer" => true,
+        "ClusterIP" => !is_empty(service.at(&["spec", "externalIPs"])),
+        _ => false,
+    }
+}
+
 fn ports_mut(service: &mut Object) -> impl Iterator<Item = &mut object::Map<String, Value>> {
     let ports = service.as_map_mut().get_mut("spec").and_then(|s| s.get_mut("ports")).and_then(Value::as_array_mut);
     ports.into_iter().flatten().filter_map(Value::as_object_mut)
@@ -68,7 +77,10 @@ impl Strategy for ServiceStrategy {
                     port.remove("nodePort");
                 }
             }
-            new.remove_at(&["spec", "externalTrafficPolicy"]);
+        }
+        let policy = ["spec", "externalTrafficPolicy"];
+        if externally_accessible(old) && !externally_accessible(new) && new.at(&policy) == old.at(&policy) {
+            new.remove_at(&policy);
         }
         if needs_ip(old) && !needs_ip(new) && new.at(&["spec", "clusterIP"]) == old.at(&["spec", "clusterIP"]) {
             for field in ["clusterIP", "clusterIPs"] {

@@ -87,6 +87,38 @@ async fn refusals_on_create() {
             "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive",
         ),
         (SERVICES, service(json!({ "ports": [{ "port": 1 }, { "port": 2 }] })), 422, "spec.ports[0].name: Required value"),
+        (
+            SERVICES,
+            service(json!({ "type": "NodePort", "ports": [
+                { "name": "a", "port": 1, "nodePort": 30001 }, { "name": "b", "port": 2, "nodePort": 30001 }
+            ] })),
+            422,
+            "spec.ports[1].nodePort: Duplicate value: 30001",
+        ),
+        (
+            SERVICES,
+            service(json!({ "type": "NodePort", "ports": [{ "port": 1, "nodePort": 70000 }] })),
+            422,
+            "spec.ports[0].nodePort: Invalid value: 70000: must be between 1 and 65535, inclusive",
+        ),
+        (
+            SERVICES,
+            service(json!({ "externalTrafficPolicy": "Local", "ports": [{ "port": 1 }] })),
+            422,
+            "spec.externalTrafficPolicy: Invalid value: \"Local\": may only be set for externally-accessible services",
+        ),
+        (
+            SERVICES,
+            service(json!({ "ipFamilies": ["IPv6"], "ports": [{ "port": 1 }] })),
+            422,
+            "spec.ipFamilies[0]: Invalid value: \"IPv6\": not configured on this cluster",
+        ),
+        (
+            SERVICES,
+            service(json!({ "ipFamilyPolicy": "RequireDualStack", "ports": [{ "port": 1 }] })),
+            422,
+            "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack services",
+        ),
         (SERVICES, service(json!({ "clusterIP": "10.44.0.1", "ports": [{ "port": 1 }] })), 422, "is not in the valid range"),
         (SERVICES, service(json!({ "clusterIP": "10.43.0.1", "ports": [{ "port": 1 }] })), 422, "provided IP is already allocated"),
         (

@@ -131,6 +131,10 @@ impl Allocator {
             return Ok(());
         }
         let asked = new.str_at(&["spec", "clusterIP"]).to_owned();
+        // The cluster has IPv4 addresses only. A headless Service without a selector needs none of the cluster's.
+        if asked != "None" || new.at(&["spec", "selector"]).is_some() {
+            single_stack(new)?;
+        }
         let ip = match asked.as_str() {
             "None" => "None".to_owned(),
             "" => {
@@ -249,6 +253,27 @@ impl Allocator {
         let first = rand::rng().random_range(0..span);
         (0..span).filter_map(|i| u16::try_from(low + (first + i) % span).ok()).find(|port| !taken.ports.contains(port))
     }
+}
+
+/// `initIPFamilyFields` on a cluster of IPv4 only.
+fn single_stack(service: &Object) -> Result<(), StatusCause> {
+    let families = service.at(&["spec", "ipFamilies"]).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for (at, family) in families.iter().enumerate() {
+        let path = format!("spec.ipFamilies[{at}]");
+        match family.as_str().unwrap_or_default() {
+            "IPv4" => {}
+            "IPv6" => return Err(cause(&path, "FieldValueInvalid", "Invalid value: \"IPv6\": not configured on this cluster".to_owned())),
+            _ => {
+                let told = format!("Unsupported value: {family}: supported values: \"IPv4\", \"IPv6\"");
+                return Err(cause(&path, "FieldValueNotSupported", told));
+            }
+        }
+    }
+    if service.str_at(&["spec", "ipFamilyPolicy"]) == "RequireDualStack" {
+        let told = "Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack services".to_owned();
+        return Err(cause("spec.ipFamilyPolicy", "FieldValueInvalid", told));
+    }
+    Ok(())
 }
 
 fn cause(field: &str, reason: &str, message: String) -> StatusCause {

@@ -54,6 +54,10 @@ pub fn validate(service: &Object, errors: &mut ErrorList) {
     for (at, ip) in items(spec, "externalIPs") {
         crate::strategy::read::ip(ip.as_str().unwrap_or_default(), &path.child("externalIPs").index(at), errors);
     }
+    let policy = text(spec, "externalTrafficPolicy");
+    if !policy.is_empty() && !super::externally_accessible(service) {
+        errors.invalid(&path.child("externalTrafficPolicy"), policy, "may only be set for externally-accessible services");
+    }
     for field in ["externalTrafficPolicy", "internalTrafficPolicy"] {
         let value = text(spec, field);
         if !matches!(value, "" | "Cluster" | "Local") {
@@ -65,6 +69,7 @@ pub fn validate(service: &Object, errors: &mut ErrorList) {
 fn ports(spec: &Value, ty: &str, path: &Path, errors: &mut ErrorList) {
     let several = items(spec, "ports").count() > 1;
     let (mut names_seen, mut ports_seen) = (HashSet::new(), HashSet::new());
+    let mut node_ports_seen = HashSet::new();
     for (at, port) in items(spec, "ports") {
         let path = path.index(at);
         let name = text(port, "name");
@@ -88,8 +93,17 @@ fn ports(spec: &Value, ty: &str, path: &Path, errors: &mut ErrorList) {
         if !ports_seen.insert((value, protocol)) {
             errors.duplicate(&path, object::json!({ "port": value, "protocol": protocol }));
         }
-        if number(port, "nodePort").unwrap_or(0) != 0 && matches!(ty, "ClusterIP" | "ExternalName") {
+        let node_port = number(port, "nodePort").unwrap_or(0);
+        if node_port == 0 {
+            continue;
+        }
+        names::port_number(node_port).iter().for_each(|detail| errors.invalid(&path.child("nodePort"), node_port, detail));
+        if matches!(ty, "ClusterIP" | "ExternalName") {
             errors.forbidden(&path.child("nodePort"), &format!("may not be used when `type` is '{ty}'"));
+        }
+        // One number may serve several protocols, but each only once.
+        if !node_ports_seen.insert((node_port, protocol)) {
+            errors.duplicate(&path.child("nodePort"), node_port);
         }
     }
 }
