@@ -129,3 +129,80 @@ fn survive_back_off_and_rollouts_in_the_middle() {
     let crashes = space.get("pod", "crashes");
     assert!(crashes["status"]["containerStatuses"][0]["restartCount"].as_i64() >= Some(1), "the count is kept: {:#}", crashes["status"]);
 }
+
+const MIXED: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: mixed}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: mixed}}
+  template:
+    metadata: {labels: {app: mixed}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      volumes: [{name: data, emptyDir: {medium: Memory}}]
+      containers:
+      - {name: oci, image: coracle.dev/examples/busybox:v1, command: [sleep, '3600'], volumeMounts: [{name: data, mountPath: /data}]}
+      - {name: wasm, image: coracle.dev/test/echo-http:v1, volumeMounts: [{name: data, mountPath: /data}]}
+";
+
+/// What pods leave on a node: processes, mounts, network namespaces, cgroups, folders.
+fn traces(cluster: &Cluster, uids: &[String]) -> Vec<String> {
+    let data = cluster.data().display().to_string();
+    let ask = |script: &str| cluster.on_node("sh", &["-c", script]).out;
+    let seen = [
+        ask("cat /proc/[0-9]*/cmdline | tr '\\0' '\\n'"),
+        ask("cat /proc/mounts"),
+        ask("find /sys/fs/cgroup -type d -path '*coracle/pod*'"),
+        ask(&format!("find {data}/pods {data}/run -mindepth 1 -maxdepth 3")),
+    ];
+    // Links that are made in advance belong to no pod yet.
+    let network = |line: &str| line.contains(&format!("{data}/run/netns/")) && !line.contains("/ready-");
+    let ours = |line: &&str| network(line) || uids.iter().any(|uid| line.contains(uid.as_str()));
+    seen.iter().flat_map(|text| text.lines().filter(ours)).map(str::to_owned).collect()
+}
+
+#[test]
+fn survive_many_deaths_without_orphans() {
+    let cluster = start();
+    let space = cluster.space("deaths");
+    space.apply(MIXED);
+    let mut uids = std::collections::BTreeSet::new();
+    for round in 0_u8..6 {
+        // It dies while pods start, while they end, and in between.
+        let wanted = if round % 2 == 0 { "4" } else { "1" };
+        space.ok(&["scale", "deployment", "mixed", &format!("--replicas={wanted}")]);
+        space.kubectl().until_any(&["pods", "-l", "app=mixed"], "a pod in the middle of something", |pod| {
+            let starting = pod["status"]["phase"] == "Pending" && pod["spec"]["nodeName"].is_string();
+            let ending = pod["metadata"]["deletionTimestamp"].is_string();
+            if wanted == "4" { starting } else { ending }
+        });
+        let pods = space.json(&["get", "pods"]);
+        uids.extend(pods["items"].as_array().into_iter().flatten().filter_map(|pod| pod["metadata"]["uid"].as_str().map(str::to_owned)));
+        cluster.kill9();
+        cluster.spawn();
+        cluster.wait_ready();
+    }
+    space.ok(&["rollout", "status", "deployment/mixed", "--timeout=60s"]);
+    let count = || space.json(&["get", "pods", "-l", "app=mixed"])["items"].as_array().map(Vec::len);
+    tests::eventually("one pod to be left", || if count() == Some(1) { Ok(()) } else { Err(format!("{:?}", count())) });
+    let left = space.json(&["get", "pods"]);
+    uids.extend(left["items"][0]["metadata"]["uid"].as_str().map(str::to_owned));
+    assert_eq!(left["items"][0]["status"]["containerStatuses"][0]["restartCount"].as_i64(), Some(0), "{left:#}");
+    assert!(!traces(&cluster, &uids.iter().cloned().collect::<Vec<_>>()).is_empty(), "a pod that runs leaves traces");
+    space.ok(&["delete", "deployment", "mixed"]);
+    space.ok(&["wait", "--for=delete", "pod", "-l", "app=mixed", "--timeout=60s"]);
+    let uids: Vec<String> = uids.into_iter().collect();
+    assert!(uids.len() >= 4, "{uids:?}");
+    tests::eventually("every trace of the pods to go", || {
+        let left = traces(&cluster, &uids);
+        if left.is_empty() { Ok(()) } else { Err(left.join("\n")) }
+    });
+    // Each link has its namespace: none was forgotten by a server that died.
+    tests::eventually("as many links as namespaces", || {
+        let count = |script: &str| cluster.on_node("sh", &["-c", script]).out.trim().to_owned();
+        let links = count("ip -o link show type veth | wc -l");
+        let namespaces = count(&format!("ls {}/run/netns | wc -l", cluster.data().display()));
+        if links == namespaces { Ok(()) } else { Err(format!("{links} links, {namespaces} namespaces")) }
+    });
+}

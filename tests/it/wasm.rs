@@ -198,3 +198,47 @@ fn wasm_file_in_an_ordinary_image_runs() {
         if names.contains("coracle.dev/test/wrapped:v1") { Ok(()) } else { Err(names) }
     });
 }
+
+/// Processor time that the wasm host has used, in hundredths of a second.
+fn host_time(cluster: &Cluster) -> u64 {
+    let script = "for p in /proc/[0-9]*; do grep -q wasm-host $p/cmdline 2>/dev/null && cut -d')' -f2 $p/stat; done";
+    let said = cluster.on_node("sh", &["-c", script]).out;
+    // After the name in parentheses: state is the first field, user and system time the 12th and 13th.
+    let times = said.lines().map(|line| line.split_whitespace().skip(11).take(2).filter_map(|time| time.parse::<u64>().ok()).sum::<u64>());
+    let time = times.sum();
+    assert!(time > 0, "there is a wasm host: {said}");
+    time
+}
+
+#[test]
+fn wasm_processor_time_is_limited() {
+    let cluster = Cluster::start(tests::Options { images: vec!["spin", "cli-args"], ..Default::default() });
+    let space = cluster.space("wasm-cpu");
+    // The time that the host uses while another component sleeps for three seconds.
+    let used = |name: &str, resources: &str| {
+        space.pod(name, &format!("image: coracle.dev/test/spin:v1, resources: {resources}"));
+        space.until("pods", name, "run", |pod| pod["status"]["containerStatuses"][0]["state"]["running"].is_object());
+        space.spawn(&["logs", "-f", name]).line("spinning");
+        let before = host_time(&cluster);
+        assert_eq!(space.outcome(&format!("beside-{name}"), &format!("{CLI}, args: [sleep, '3']"), "").0, 0);
+        let used = host_time(&cluster) - before;
+        space.ok(&["delete", "pod", name, "--timeout=30s"]);
+        used
+    };
+    let limited = used("limited", "{limits: {cpu: 100m}}");
+    let free = used("free", "{}");
+    assert!(limited * 2 < free, "a tenth of a processor used {limited}, a whole one {free} hundredths of a second");
+}
+
+#[test]
+fn wasm_a_hundred_replicas_become_ready() {
+    let space = Cluster::shared().space("wasm-hundred");
+    space.ok(&["create", "deployment", "web", "--image=coracle.dev/test/tcp-echo:v1", "--replicas=100"]);
+    space.ok(&["rollout", "status", "deployment/web", "--timeout=60s"]);
+    let pods = space.json(&["get", "pods", "-l", "app=web"]);
+    let addresses: std::collections::BTreeSet<&str> =
+        pods["items"].as_array().into_iter().flatten().filter_map(|pod| pod["status"]["podIP"].as_str()).collect();
+    assert_eq!(addresses.len(), 100, "each has an address of its own");
+    space.ok(&["delete", "deployment", "web"]);
+    space.ok(&["wait", "--for=delete", "pod", "-l", "app=web", "--timeout=60s"]);
+}

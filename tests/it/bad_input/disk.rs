@@ -66,3 +66,22 @@ fn full_disk_refuses_writes_and_loses_nothing() {
     all_there();
     assert_eq!(kubectl.get("configmap", "after")["data"]["value"].as_str().map(str::len), Some(value.len()));
 }
+
+#[test]
+fn full_disk_keeps_half_images_out() {
+    let cluster = Cluster::new(Options { data_size: Some("6m"), ..Options::default() });
+    let data = cluster.data().display().to_string();
+    let coracle = tests::paths::coracle().display().to_string();
+    let image = |args: &[&str]| cluster.on_node(&coracle, &[&["image"], args].concat());
+    let big = tests::archive("nginx").display().to_string();
+    let said = image(&["import", "--data-dir", &data, &big]);
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    assert_eq!(said.err.lines().count(), 1, "one line: {}", said.err);
+    assert!(said.err.contains("No space left"), "{}", said.err);
+    let list = image(&["list", "--data-dir", &data]).out;
+    assert_eq!(list.lines().count(), 1, "nothing but the head: {list}");
+    // What was written of it is gone again: a small one finds room.
+    let small = tests::archive("cli-args").display().to_string();
+    let said = image(&["import", "--data-dir", &data, &small]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+}

@@ -42,6 +42,22 @@ fn bad_start_beside_another_server() {
 }
 
 #[test]
+fn bad_start_beside_another_agent() {
+    let cluster = Cluster::new(Options::default());
+    let mut other = Command::new("busybox");
+    other.args(["nc", "-l", "-p", "10250"]);
+    let up = cluster.on_node("ip", &["link", "set", "lo", "up"]);
+    assert_eq!(up.code, Some(0), "{}", up.err);
+    let _other = cluster.spawn_on_node(other);
+    tests::eventually("the port to be taken", || {
+        // Port 10250, listening.
+        let taken = cluster.on_node("grep", &[":280A .* 0A ", "/proc/net/tcp", "/proc/net/tcp6"]);
+        if taken.code == Some(0) || taken.out.contains("280A") { Ok(()) } else { Err(taken.err) }
+    });
+    refused(&second(&cluster, &[]), &["kubelet", "10250", "in use"]);
+}
+
+#[test]
 fn bad_start_on_the_state_of_another_version() {
     let cluster = Cluster::new(alone());
     cluster.spawn();
