@@ -19,7 +19,7 @@ pub use delete::{DeleteOptions, delete, delete_collection, delete_one};
 pub use patch::{Patch, patch};
 pub use update::{Edit, edit, update};
 
-pub use decode::body_value;
+pub use decode::{body_of, required_body};
 
 use crate::call::{Call, Response, Target, WriteOptions};
 use crate::negotiate::Accept;

@@ -14,7 +14,7 @@ pub struct Binding;
 impl Handler for Binding {
     async fn answer(&self, call: &Call, target: &Target) -> Result<Response, StatusError> {
         let write = Write::new(call, target)?;
-        let body = write::body_value(call)?.ok_or_else(|| StatusError::bad_request("Binding: no body was sent"))?;
+        let body = write::required_body(call, "Binding")?;
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let (name, node) = (call.info.name.as_str(), text("/target/name"));
         let given = text("/metadata/name");

@@ -15,7 +15,7 @@ pub struct Eviction;
 impl Handler for Eviction {
     async fn answer(&self, call: &Call, target: &Target) -> Result<Response, StatusError> {
         let mut write = Write::new(call, target)?;
-        let body = write::body_value(call)?.ok_or_else(|| StatusError::bad_request("Eviction: no body was sent"))?;
+        let body = write::required_body(call, "Eviction")?;
         let name = call.info.name.as_str();
         let given = body.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
         if !given.is_empty() && given != name {

@@ -26,7 +26,7 @@ impl Handler for Scale {
                 Ok(respond::json_value(StatusCode::OK, &view(&object)))
             }
             "update" => {
-                let body = write::body_value(call)?.ok_or_else(|| StatusError::bad_request("Scale: no body was sent"))?;
+                let body = write::required_body(call, "Scale")?;
                 let given = body.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
                 if !given.is_empty() && given != name {
                     return Err(StatusError::bad_request(format!(
@@ -47,7 +47,7 @@ impl Handler for Scale {
                 scaled(&write, name, &|old| {
                     let mut scale = view(old);
                     patch.carry_out(&mut scale, schema)?;
-                    Ok(scale)
+                    write::body_of(call, "Scale", scale)
                 })
                 .await
             }

@@ -209,6 +209,14 @@ async fn what_may_not_change() {
     assert_eq!((&d["spec"]["replicas"], &d["metadata"]["generation"]), (&json!(3), &json!(2)));
     f.put(&format!("{one}/scale"), &json!({ "metadata": { "name": "d" }, "spec": { "replicas": 1 } })).await.expect(200);
     assert_eq!(f.patch(&format!("{one}/scale"), "merge", &json!({ "spec": { "replicas": -1 } })).await.code, 422);
+    // What is no Scale does not scale to nothing.
+    for body in [json!([]), json!("x"), json!({ "kind": "Pod" }), json!({ "spec": 1 }), json!({ "spec": { "replicas": "2" } })] {
+        assert_eq!(f.put(&format!("{one}/scale"), &body).await.code, 400, "{body}");
+    }
+    let patch = json!([{ "op": "replace", "path": "", "value": [] }]);
+    assert_eq!(f.patch(&format!("{one}/scale"), "json-patch+json", &patch).await.code, 415);
+    assert_eq!(f.patch(&format!("{one}/scale"), "json", &patch).await.code, 400);
+    assert_eq!(f.get(one).await.expect(200)["spec"]["replicas"], 1);
 
     let s = f.post(SERVICES, &service(json!({ "ports": [{ "port": 80 }], "type": "NodePort" }))).await.expect(201);
     let number = s["spec"]["ports"][0]["nodePort"].as_u64().unwrap();

@@ -63,6 +63,29 @@ pub fn body_value(call: &Call) -> Result<Option<Value>, StatusError> {
     untyped(&json).map(Some)
 }
 
+/// A tree as one of [`BODIES`]. What has another shape is refused: a field that is overlooked reads as its zero value, and a
+/// Scale of zero or a delete without its precondition is not what the client meant.
+pub fn body_of(call: &Call, kind: &str, body: Value) -> Result<Value, StatusError> {
+    let refused = |told: &str| StatusError::bad_request(format!("{kind} in version \"v1\" cannot be handled as a {kind}: {told}"));
+    if !body.is_object() {
+        return Err(refused(&format!("json: cannot unmarshal into Go value of type v1.{kind}")));
+    }
+    let given = body.get("kind").and_then(Value::as_str).unwrap_or_default();
+    if !given.is_empty() && given != kind {
+        return Err(refused(&format!("no kind \"{given}\" is expected here")));
+    }
+    let definition = BODIES.iter().find(|(name, _)| *name == kind).map(|(_, definition)| *definition);
+    let Some(schema) = definition.and_then(|d| call.shared.registry.graph().named(d)) else { return Ok(body) };
+    let decoded = object::decode::prune(body, schema);
+    if decoded.errors.is_empty() { Ok(decoded.value) } else { Err(refused(&decoded.errors.join(", "))) }
+}
+
+/// The body as one of [`BODIES`]; 400 when there is none.
+pub fn required_body(call: &Call, kind: &str) -> Result<Value, StatusError> {
+    let body = body_value(call)?.ok_or_else(|| StatusError::bad_request(format!("{kind}: no body was sent")))?;
+    body_of(call, kind, body)
+}
+
 pub fn untyped(json: &[u8]) -> Result<Value, StatusError> {
     serde_json::from_slice(json).map_err(|e| parse_error(&e.to_string()))
 }

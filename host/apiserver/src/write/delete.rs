@@ -3,12 +3,13 @@
 
 use super::Write;
 use super::commit::Outcome;
-use super::decode::body_value;
+use super::decode::{body_of, body_value};
 use super::update::finished;
 use crate::admission;
 use crate::call::{Call, Response, Target};
 use crate::{negotiate, respond, transform, verbs};
 use bytes::Bytes;
+use futures::future::join_all;
 use http::StatusCode;
 use object::{GroupKind, Object, StatusCause, StatusError, Value, json};
 use std::time::{Duration, SystemTime};
@@ -17,6 +18,8 @@ const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
 /// As for updates: every lost race is progress of someone else.
 const ATTEMPTS: usize = 1000;
+/// Deletions of one collection under way at once: they share the store's commits.
+const TOGETHER: usize = 64;
 
 /// `meta.k8s.io/v1 DeleteOptions`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,26 +65,15 @@ impl DeleteOptions {
         Ok(options)
     }
 
-    /// A tree of that kind. What has another shape is refused: an option that is overlooked may delete what it was to keep.
+    /// A tree of that kind.
     pub fn of_value(call: &Call, body: &Value) -> Result<Self, StatusError> {
-        let schema = call.shared.registry.graph().named("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions");
-        let schema = schema.ok_or_else(|| StatusError::internal("DeleteOptions has no schema"))?;
-        let refused =
-            |told: &str| StatusError::bad_request(format!("DeleteOptions in version \"v1\" cannot be handled as a DeleteOptions: {told}"));
-        let body = match body {
-            Value::Null => json!({}),
-            Value::Object(_) => body.clone(),
-            _ => return Err(refused("json: cannot unmarshal into Go value of type v1.DeleteOptions")),
-        };
+        // As Go reads it: null is a value without fields.
+        let body = if body.is_null() { json!({}) } else { body.clone() };
         let kind = body.get("kind").and_then(Value::as_str).unwrap_or_default();
         if !matches!(kind, "" | "DeleteOptions") {
             return Err(StatusError::bad_request("decoded object cannot be converted to DeleteOptions"));
         }
-        let decoded = object::decode::prune(body, schema);
-        if !decoded.errors.is_empty() {
-            return Err(refused(&decoded.errors.join(", ")));
-        }
-        let body = decoded.value;
+        let body = body_of(call, "DeleteOptions", body)?;
         let condition = |field: &str| {
             let found = body.get("preconditions").and_then(|p| p.get(field)).and_then(Value::as_str);
             found.unwrap_or_default().to_owned()
@@ -145,18 +137,20 @@ fn success(write: &Write<'_>, object: &Object) -> Response {
     respond::success(details)
 }
 
-/// Deletes what the selectors match, one by one; the answer is the list of what was there.
+/// Deletes what the selectors match; the answer is the list of what was there.
 pub async fn delete_collection(call: &Call, target: &Target) -> Result<Response, StatusError> {
     let mut write = Write::new(call, target)?;
     let options = DeleteOptions::read(call)?;
     write.options.dry_run |= options.dry_run;
     let (items, meta) = verbs::matching(call, target).await?;
-    for item in &items {
-        match delete_one(&write, item.name(), &options).await {
-            Ok(_) => {}
-            // Gone already: what was asked for.
-            Err(error) if error.is(object::Reason::NotFound) => {}
-            Err(error) => return Err(error),
+    for some in items.chunks(TOGETHER) {
+        for deleted in join_all(some.iter().map(|item| delete_one(&write, item.name(), &options))).await {
+            match deleted {
+                Ok(_) => {}
+                // Gone already: what was asked for.
+                Err(error) if error.is(object::Reason::NotFound) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
     let accept = negotiate::accept(call.header("accept"))?;
