@@ -43,6 +43,13 @@ pub enum FieldValidation {
     Strict,
 }
 
+/// Characters of all warnings of an answer.
+const WARNINGS_MAX: usize = 4096;
+/// Characters of one warning that would go beyond it.
+const WARNING_MAX: usize = 256;
+/// Some clients take a hundred headers in all.
+const WARNINGS: usize = 64;
+
 /// Options that all writes share.
 #[derive(Clone, Debug)]
 pub struct WriteOptions {
@@ -65,10 +72,14 @@ impl Call {
         }
     }
 
+    /// Warnings are headers: clients take only so many, and refuse the whole answer for more. They are cut as upstream's
+    /// recorder cuts them (`endpoints/filters/warning.go`).
     pub fn warn(&self, text: impl Into<String>) {
         let text = text.into();
         let mut warnings = self.warnings.lock();
-        if !warnings.contains(&text) {
+        let told: usize = warnings.iter().map(|w| w.chars().count()).sum();
+        let text = if told + text.chars().count() > WARNINGS_MAX { text.chars().take(WARNING_MAX).collect() } else { text };
+        if warnings.len() < WARNINGS && told + text.chars().count() <= WARNINGS_MAX && !warnings.contains(&text) {
             warnings.push(text);
         }
     }

@@ -137,6 +137,20 @@ async fn delete_options_are_understood_or_refused() {
 }
 
 #[tokio::test]
+async fn warnings_are_bounded() {
+    let f = Fixture::new().await;
+    for (fields, least, most) in [(3, 3, 3), (5000, 50, 64)] {
+        let mut map = config_map(&format!("a{fields}"));
+        (0..fields).for_each(|i| map[format!("unknown{i}")] = json!(1));
+        let answer = f.post(MAPS, &map).await;
+        let warnings: Vec<_> = answer.headers.get_all("warning").iter().collect();
+        assert_eq!(answer.code, 201);
+        assert!((least..=most).contains(&warnings.len()), "{}", warnings.len());
+        assert_eq!(warnings[0], "299 - \"unknown field \\\"unknown0\\\"\"");
+    }
+}
+
+#[tokio::test]
 async fn updates_name_what_they_update() {
     let f = Fixture::new().await;
     f.post(MAPS, &config_map("a")).await.expect(201);
