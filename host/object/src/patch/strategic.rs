@@ -8,7 +8,7 @@ mod order;
 
 use super::PatchError;
 use crate::schema::{ListMerge, Schema, Shape};
-use order::{Items, normalize, position};
+use order::{Items, Places, normalize};
 use serde_json::{Map, Value};
 
 const PATCH: &str = "$patch";
@@ -202,8 +202,10 @@ fn merge_list(mut original: Vec<Value>, patch: Vec<Value>, merge: &ListMerge, it
     let merge_key = merge.key.as_deref();
     if kind == Items::Scalars {
         let live = original.clone();
+        let mut places = Places::of(&original, None);
         for value in &patch {
-            if !original.contains(value) {
+            if places.get(value).is_none() {
+                places.add(value, original.len());
                 original.push(value.clone());
             }
         }
@@ -214,15 +216,23 @@ fn merge_list(mut original: Vec<Value>, patch: Vec<Value>, merge: &ListMerge, it
     };
     let patch = list_directives(&mut original, patch, key)?;
     let live = original.clone();
+    let mut places = Places::of(&original, Some(key));
     for value in &patch {
-        let Some(wanted) = value.get(key) else { return Err(no_merge_key(value, key)) };
-        match original.iter_mut().find(|o| o.get(key) == Some(wanted)) {
+        if value.get(key).is_none() {
+            return Err(no_merge_key(value, key));
+        }
+        match places.get(value).and_then(|at| original.get_mut(at)) {
             Some(Value::Object(found)) => {
                 let Value::Object(value) = value.clone() else { continue };
                 merge_map(found, value, item)?;
             }
             // Items new to the list come as they are, and are cleaned of directives and nulls.
-            _ => original.extend(without_directives(value.clone())),
+            _ => {
+                if let Some(added) = without_directives(value.clone()) {
+                    places.add(&added, original.len());
+                    original.push(added);
+                }
+            }
         }
     }
     normalize(original, &patch, &live, merge_key, kind)
@@ -277,11 +287,6 @@ fn without_directives(value: Value) -> Option<Value> {
 
 fn list_without_directives(items: Vec<Value>) -> Vec<Value> {
     items.into_iter().filter_map(without_directives).collect()
-}
-
-/// Whether `items` has one that is the same by key.
-fn holds(items: &[Value], item: &Value, key: Option<&str>) -> bool {
-    position(items, item, key).is_some()
 }
 
 #[cfg(test)]

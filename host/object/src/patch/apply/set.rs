@@ -246,9 +246,11 @@ fn of_value(value: &Value, ty: Ty<'_>) -> Node {
         (Form::List(list), Value::Array(items)) => {
             // Of items that stand there twice only the place is owned, not what is below.
             let elements: Vec<Option<PathElement>> = items.iter().map(|item| list.element(item).ok()).collect();
+            let mut times: BTreeMap<&PathElement, usize> = BTreeMap::new();
+            elements.iter().flatten().for_each(|element| *times.entry(element).or_default() += 1);
             for (item, element) in items.iter().zip(&elements) {
                 let Some(element) = element else { continue };
-                let twice = elements.iter().flatten().filter(|e| *e == element).count() > 1;
+                let twice = times.get(element).is_some_and(|n| *n > 1);
                 let mut below = if twice { Node::default() } else { of_value(item, list.item) };
                 below.member = true;
                 node.children.put(element.clone(), below);

@@ -1,7 +1,8 @@
 //! The order of a merged list: the patch's items in the patch's order, the others in theirs, woven by the live order.
 
-use super::{PatchError, holds, malformed, no_merge_key};
+use super::{PatchError, malformed, no_merge_key};
 use serde_json::Value;
+use std::collections::HashMap;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Items {
@@ -42,15 +43,16 @@ pub(super) fn normalize(
     {
         return Err(no_merge_key(bad, key));
     }
-    let (mut ordered, mut others): (Vec<Value>, Vec<Value>) = merged.into_iter().partition(|item| holds(order, item, key));
-    ordered.sort_by_cached_key(|item| position(order, item, key).unwrap_or(usize::MAX));
-    others.sort_by_cached_key(|item| position(live, item, key).unwrap_or(usize::MAX));
+    let (order, live) = (Places::of(order, key), Places::of(live, key));
+    let (mut ordered, mut others): (Vec<Value>, Vec<Value>) = merged.into_iter().partition(|item| order.get(item).is_some());
+    ordered.sort_by_cached_key(|item| order.get(item).unwrap_or(usize::MAX));
+    others.sort_by_cached_key(|item| live.get(item).unwrap_or(usize::MAX));
 
     let mut woven = Vec::with_capacity(ordered.len() + others.len());
     let mut others = others.into_iter().peekable();
     for item in ordered {
-        if let Some(at) = position(live, &item, key) {
-            while let Some(other) = others.next_if(|other| position(live, other, key).is_some_and(|o| o < at)) {
+        if let Some(at) = live.get(&item) {
+            while let Some(other) = others.next_if(|other| live.get(other).is_some_and(|o| o < at)) {
                 woven.push(other);
             }
         }
@@ -60,13 +62,33 @@ pub(super) fn normalize(
     Ok(woven)
 }
 
-/// Where `items` has one that is the same by key, or equal when there is no key.
-pub(super) fn position(items: &[Value], item: &Value, key: Option<&str>) -> Option<usize> {
-    match key {
-        Some(key) => {
-            let wanted = item.get(key);
-            items.iter().position(|i| i.get(key) == wanted)
+/// Where the items of a list stand: the first of those that are the same by key, or equal when there is no key. Looking each
+/// up in the list itself would cost the square of its length.
+pub(super) struct Places<'k> {
+    key: Option<&'k str>,
+    first: HashMap<String, usize>,
+}
+
+impl<'k> Places<'k> {
+    pub(super) fn of(items: &[Value], key: Option<&'k str>) -> Self {
+        let mut places = Self { key, first: HashMap::with_capacity(items.len()) };
+        items.iter().enumerate().for_each(|(at, item)| places.add(item, at));
+        places
+    }
+
+    pub(super) fn add(&mut self, item: &Value, at: usize) {
+        self.first.entry(self.name(item)).or_insert(at);
+    }
+
+    pub(super) fn get(&self, item: &Value) -> Option<usize> {
+        self.first.get(&self.name(item)).copied()
+    }
+
+    /// Equal values have the same text, as maps are sorted.
+    fn name(&self, item: &Value) -> String {
+        match self.key {
+            Some(key) => item.get(key).map(Value::to_string).unwrap_or_default(),
+            None => item.to_string(),
         }
-        None => items.iter().position(|i| i == item),
     }
 }

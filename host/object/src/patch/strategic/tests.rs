@@ -143,3 +143,13 @@ fn refuses_bad_patches() {
         assert_eq!(patched(original, patch.clone()), Err(expect.to_owned()), "{patch}");
     }
 }
+
+/// A body may hold tens of thousands of items: looked for in each other they would take minutes.
+#[test]
+fn long_lists_are_looked_up() {
+    const ITEMS: usize = 20_000;
+    let names: Vec<String> = (0..ITEMS).map(|i| format!("c{i}")).collect();
+    let named = |names: &[String]| json!({"containers": names.iter().map(|n| json!({"name": n})).collect::<Vec<_>>()});
+    let turned: Vec<String> = names.iter().rev().cloned().collect();
+    check(named(&names), named(&turned), named(&turned));
+}
