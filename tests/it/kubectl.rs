@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod further;
 mod logs;
 mod read;
 mod rollout;
