@@ -4,7 +4,7 @@ use crate::wait::eventually;
 use crate::{Kubectl, Program, Sandbox, Space, archives, paths};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -216,7 +216,7 @@ impl Drop for Cluster {
         if std::thread::panicking()
             && let Ok(to) = std::env::var("CORACLE_KEEP_LOG")
         {
-            let _ = File::create(&to).and_then(|_| std::fs::copy(self.log(), &to));
+            let _ = std::fs::copy(self.log(), to);
         }
         if let Some(mut child) = self.server().take() {
             let _ = child.kill();
