@@ -21,10 +21,10 @@ pub fn server(cluster: &Cluster) -> u32 {
 pub fn cpu(pid: u32) -> Duration {
     let stat = read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let after = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<u64> = after.split_whitespace().skip(1).filter_map(|f| f.parse().ok()).collect();
+    let fields: Vec<i64> = after.split_whitespace().skip(1).filter_map(|f| f.parse().ok()).collect();
     // Fields 14 and 15 of proc(5) are utime and stime, in hundredths of a second; `fields` begins with the fourth.
     let ticks = fields.get(10).unwrap_or(&0) + fields.get(11).unwrap_or(&0);
-    Duration::from_millis(ticks * 10)
+    Duration::from_millis(u64::try_from(ticks).unwrap_or_default() * 10)
 }
 
 /// A line of `/proc/PID/status` or `/proc/PID/io`, its number.
