@@ -27,7 +27,7 @@ const LICENCES: [&str; 15] = [
 
 /// Crates whose licence is not in the list, with what it is and why that is bearable. This list may only shrink.
 const EXCEPTIONS: [(&str, &str); 2] = [
-    // Weak copyleft, of its own files only, used unchanged; libcontainer and libcgroups 0.7 cannot do without.
+    // Weak copyleft, of its own files only, used unchanged; libcontainer and libcgroups 0.7 cannot do without: ADR 11.
     ("pathrs", "MPL-2.0 OR LGPL-3.0-or-later"),
     // MIT by its LICENSE file, which cargo's metadata does not name.
     ("rust-criu", ""),
