@@ -124,7 +124,10 @@ async fn start(
         let client = client.with_user(component("system:kube-controller-manager", &[]));
         let config = controllers::Config { root_ca: pki.ca_pem().to_owned(), ..controllers::Config::default() };
         let run = controllers::run(client, config, shutdown.clone());
-        parts.spawn(async move { ("controllers", ok(run.await)) });
+        parts.spawn(async move {
+            run.await;
+            ("controllers", Ok(()))
+        });
     }
     if args.runs(Part::Scheduler) {
         let client = client.with_user(component("system:kube-scheduler", &[]));
@@ -133,9 +136,10 @@ async fn start(
         parts.spawn(async move {
             // Plugins that exist are asked from the first pod on. Should their loader end before, so does the wait.
             if waits {
-                drop(shutdown.run_until_cancelled(plugin_set.changed()).await);
+                let _loaded = shutdown.run_until_cancelled(plugin_set.changed()).await;
             }
-            ("scheduler", ok(scheduler::run(client, scheduler::Config::default(), plugin_set, shutdown).await))
+            scheduler::run(client, scheduler::Config::default(), plugin_set, shutdown).await;
+            ("scheduler", Ok(()))
         });
     }
     if args.runs(Part::Plugins) {
@@ -158,7 +162,10 @@ async fn start(
             node_name: node.to_owned(),
         };
         let run = net::services::run(client, config, shutdown.clone());
-        parts.spawn(async move { ("service proxy", ok(run.await)) });
+        parts.spawn(async move {
+            run.await;
+            ("service proxy", Ok(()))
+        });
     }
     if args.runs(Part::Dns) && network.has_links() {
         let client = client.with_user(component("system:coracle:net", &[]));
@@ -251,10 +258,6 @@ fn network_config(args: &ServerArgs, data: &Path) -> Result<net::Config> {
 
 fn component(name: &str, groups: &[&str]) -> UserInfo {
     UserInfo::component(name, groups)
-}
-
-fn ok((): ()) -> Result<()> {
-    Ok(())
 }
 
 fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {

@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Enough for the replicas of a usual Deployment at once; each costs the kernel about 100 KiB.
-const READY: usize = 8;
+/// Enough for the replicas of a usual Deployment at once, and for the time that the kernel is busy with the end of other
+/// namespaces: it holds its network lock for 100 ms and more then, and makes no link meanwhile. Each costs about 100 KiB.
+const READY: usize = 32;
 /// Names of what was made in advance begin so; after a restart such namespaces without a pod are removed.
 const PREFIX: &str = "ready-";
 
