@@ -17,6 +17,9 @@ use tokio_util::sync::CancellationToken;
 /// Enough for the replicas of a usual Deployment at once, and for the time that the kernel is busy with the end of other
 /// namespaces: it holds its network lock for 100 ms and more then, and makes no link meanwhile. Each costs about 100 KiB.
 const READY: usize = 32;
+/// The kernel ends a namespace within a second or so; a link that is there after this is held by someone. An address rests
+/// much longer before it is given again.
+const LINGER: std::time::Duration = std::time::Duration::from_secs(10);
 /// Names of what was made in advance begin so; after a restart such namespaces without a pod are removed.
 const PREFIX: &str = "ready-";
 
@@ -146,9 +149,19 @@ impl Shared {
         self.links.connect(&host_end(&ready.link), &path, ready.address).await
     }
 
+    /// Unpins the namespace. Its link ends with it, together with those of other namespaces that end at the time, which costs
+    /// the kernel far less than one by one. A link whose namespace some process still holds is taken away later.
     async fn remove(&self, link: &str) -> io::Result<()> {
-        self.links.disconnect(&host_end(link)).await?;
-        netns::remove(&self.dir.join(link))
+        netns::remove(&self.dir.join(link))?;
+        let (links, end, stop) = (self.links.clone(), host_end(link), self.stop.clone());
+        tokio::spawn(async move {
+            if stop.run_until_cancelled(tokio::time::sleep(LINGER)).await.is_some()
+                && let Err(error) = links.disconnect(&end).await
+            {
+                tracing::warn!(%error, link = end, "a network link was not removed");
+            }
+        });
+        Ok(())
     }
 
     async fn discard(&self, ready: &Ready) {
