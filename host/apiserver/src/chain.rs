@@ -64,6 +64,11 @@ async fn answer(shared: Arc<Shared>, request: http::Request<Body>, info: Request
     let (parts, body) = request.into_parts();
     // Who: put into the extensions by this process' own clients, or by the TLS server from a verified certificate.
     let user = parts.extensions.get::<UserInfo>().cloned().unwrap_or_else(UserInfo::anonymous);
+    // For whom: a client that asks to act as somebody else (`filters/impersonation.go`) must not act as itself instead.
+    if parts.headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
+        let cause = "impersonation is not supported by this server: it has no rules yet that could grant it";
+        return respond::error(&StatusError::new(403, object::Reason::Forbidden, cause));
+    }
     // Whether: before the body is read, so that a stranger cannot make the server buffer anything.
     if let Err(refusal) = auth::authorize(&shared, &user, &info).await {
         return respond::error(&refusal);

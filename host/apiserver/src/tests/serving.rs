@@ -118,3 +118,16 @@ async fn thin_road() {
         assert_eq!(watch.told().await, expect);
     }
 }
+
+#[tokio::test]
+async fn a_request_on_behalf_of_another_is_refused_and_changes_nothing() {
+    let f = Fixture::new().await;
+    for header in ["Impersonate-User", "Impersonate-Group", "Impersonate-Extra-Scopes"] {
+        let path = "/api/v1/namespaces/default/configmaps";
+        let request = http::Request::builder().method("POST").uri(path).header("content-type", "application/json").header(header, "nobody");
+        let mut request = request.body(axum::body::Body::from(config_map("as").to_string())).unwrap();
+        request.extensions_mut().insert(f.user.clone().unwrap());
+        assert_eq!(f.service.handle(request).await.status(), 403, "{header}");
+    }
+    assert_eq!(f.get("/api/v1/namespaces/default/configmaps/as").await.code, 404);
+}
