@@ -6,6 +6,7 @@
 //! Invariants
 //! - One feeder applies the store's batches in order; `applied` is raised only after every kind has seen the batch.
 //! - An item's final JSON is made once, when it arrives, and shared by every reader and watcher.
+//! - Caches are of storage rows. They come and go with the registry's custom rows, between two batches of the feeder.
 //! - Watchers hold a cursor into a bounded ring of changes. One that falls behind the ring is cut off.
 
 mod item;
@@ -15,8 +16,8 @@ pub use item::{Change, ChangeType, Item, event_line};
 pub use kind::{Ahead, KindCache};
 
 use object::{Reason, StatusCause, StatusError};
-use parking_lot::Mutex;
-use registry::Registry;
+use parking_lot::{Mutex, RwLock};
+use registry::{Kind, Registry};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,24 +40,50 @@ struct Progress {
 
 pub struct Caches {
     store: Arc<dyn Store>,
-    by_prefix: HashMap<String, Arc<KindCache>>,
+    registry: Arc<Registry>,
+    by_prefix: RwLock<HashMap<String, Arc<KindCache>>>,
+    /// Raised when the registry's rows are others.
+    rows: watch::Sender<u64>,
     progress: watch::Sender<Progress>,
     trimmed: Mutex<Instant>,
 }
 
 impl Caches {
-    pub fn new(store: Arc<dyn Store>, registry: &Registry) -> Arc<Self> {
-        let kinds = registry.kinds().into_iter();
-        let by_prefix = kinds.map(|k| (k.storage_prefix(), Arc::new(KindCache::new(k)))).collect();
-        Arc::new(Self { store, by_prefix, progress: watch::Sender::new(Progress::default()), trimmed: Mutex::new(Instant::now()) })
+    pub fn new(store: Arc<dyn Store>, registry: &Arc<Registry>) -> Arc<Self> {
+        let by_prefix = stored(registry).map(|k| (k.storage_prefix(), Arc::new(KindCache::new(k)))).collect();
+        let (progress, trimmed) = (watch::Sender::new(Progress::default()), Mutex::new(Instant::now()));
+        let (registry, by_prefix) = (registry.clone(), RwLock::new(by_prefix));
+        let caches = Arc::new(Self { store, registry, by_prefix, rows: watch::Sender::new(0), progress, trimmed });
+        let told = Arc::downgrade(&caches);
+        caches.registry.on_change(move || {
+            if let Some(caches) = told.upgrade() {
+                caches.rows.send_modify(|rows| *rows += 1);
+            }
+        });
+        caches
     }
 
-    pub fn of(&self, kind: &registry::Kind) -> Result<Arc<KindCache>, StatusError> {
-        self.by_prefix.get(&kind.storage_prefix()).cloned().ok_or_else(|| StatusError::internal("kind has no cache"))
+    /// The cache of a row's stored form.
+    pub fn of(&self, kind: &Kind) -> Result<Arc<KindCache>, StatusError> {
+        let found = self.by_prefix.read().get(&kind.storage_prefix()).cloned();
+        found.ok_or_else(|| StatusError::unavailable(format!("{} are not loaded yet", kind.group_resource())))
     }
 
-    pub fn all(&self) -> impl Iterator<Item = &Arc<KindCache>> {
-        self.by_prefix.values()
+    pub fn all(&self) -> Vec<Arc<KindCache>> {
+        self.by_prefix.read().values().cloned().collect()
+    }
+
+    /// Waits until a storage row's cache is there: custom rows are served before their objects are loaded.
+    pub async fn ready(&self, row: &Arc<Kind>) -> Result<(), StatusError> {
+        let is_there = || self.by_prefix.read().get(&row.storage_prefix()).is_some_and(|c| !row.is_custom() || Arc::ptr_eq(&c.kind, row));
+        if is_there() && self.is_loaded() {
+            return Ok(());
+        }
+        let mut progress = self.progress.subscribe();
+        match tokio::time::timeout(WAIT, progress.wait_for(|p| p.loaded && is_there())).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(StatusError::unavailable(format!("{} are not loaded yet", row.group_resource()))),
+        }
     }
 
     /// Whether the first load is done.
@@ -112,23 +139,60 @@ impl Caches {
     async fn follow(&self) -> Result<(), store::Error> {
         use futures::StreamExt;
         let start = self.store.revision();
-        for (prefix, cache) in &self.by_prefix {
-            let end = store::prefix_end(prefix.as_bytes());
-            let page = self.store.range(prefix.as_bytes(), &end, 0, Some(start).filter(|r| *r > 0)).await?;
-            cache.replace(page.entries, start);
+        let mut rows = self.rows.subscribe();
+        for cache in self.all() {
+            self.load(&cache, start).await?;
         }
         let mut stream = self.store.watch(ROOT.as_bytes(), start).await?;
         self.progress.send_replace(Progress { loaded: true, revision: start });
-        while let Some(batch) = stream.next().await {
-            self.apply(batch?);
+        self.follow_rows(start).await?;
+        loop {
+            tokio::select! {
+                biased;
+                changed = rows.changed() => match changed {
+                    Ok(()) => self.follow_rows(self.applied()).await?,
+                    Err(_) => return Ok(()),
+                },
+                batch = stream.next() => match batch {
+                    Some(batch) => self.apply(batch?),
+                    None => return Ok(()),
+                },
+            }
         }
+    }
+
+    async fn load(&self, cache: &KindCache, revision: Revision) -> Result<(), store::Error> {
+        let prefix = cache.kind.storage_prefix();
+        let end = store::prefix_end(prefix.as_bytes());
+        let page = self.store.range(prefix.as_bytes(), &end, 0, Some(revision).filter(|r| *r > 0)).await?;
+        cache.replace(page.entries, revision);
+        Ok(())
+    }
+
+    /// Brings the caches in line with the rows: loads what is new, at the revision that all others show, and ends what is
+    /// gone. A custom row that was replaced has other fields to select by: its cache is another one, as upstream tears down
+    /// a changed definition's storage (`apiextensions-apiserver/pkg/apiserver/customresource_handler.go`).
+    async fn follow_rows(&self, revision: Revision) -> Result<(), store::Error> {
+        let rows: HashMap<String, Arc<Kind>> = stored(&self.registry).map(|k| (k.storage_prefix(), k)).collect();
+        let fits =
+            |prefix: &String, cache: &Arc<KindCache>| rows.get(prefix).is_some_and(|row| !row.is_custom() || Arc::ptr_eq(row, &cache.kind));
+        let ended: Vec<_> = self.by_prefix.write().extract_if(|prefix, cache| !fits(prefix, cache)).collect();
+        ended.iter().for_each(|(_, cache)| cache.end());
+        for (prefix, row) in rows {
+            if !self.by_prefix.read().contains_key(&prefix) {
+                let cache = Arc::new(KindCache::new(row));
+                self.load(&cache, revision).await?;
+                self.by_prefix.write().insert(prefix, cache);
+            }
+        }
+        self.progress.send_modify(|_| {});
         Ok(())
     }
 
     fn apply(&self, batch: EventBatch) {
         for event in batch.events {
             let Some((prefix, name)) = split(&event.key) else { continue };
-            let Some(cache) = self.by_prefix.get(prefix) else { continue };
+            let Some(cache) = self.by_prefix.read().get(prefix).cloned() else { continue };
             cache.apply(name, event.value.as_deref(), event.create_revision, event.revision);
         }
         self.progress.send_replace(Progress { loaded: true, revision: batch.revision });
@@ -136,9 +200,14 @@ impl Caches {
         let mut trimmed = self.trimmed.lock();
         if trimmed.elapsed() > TRIM {
             *trimmed = Instant::now();
-            self.by_prefix.values().for_each(|cache| cache.trim());
+            self.all().iter().for_each(|cache| cache.trim());
         }
     }
+}
+
+/// Rows whose objects are stored in their own form.
+fn stored(registry: &Registry) -> impl Iterator<Item = Arc<Kind>> + use<> {
+    registry.kinds().into_iter().filter(|k| !k.is_virtual && k.stored_as.is_none())
 }
 
 /// `/registry/<group>/<resource>/` and the rest of a key.

@@ -32,6 +32,8 @@ pub struct Call {
 /// The row that a path names, with the subresource when it names one.
 pub struct Target {
     pub kind: Arc<Kind>,
+    /// The row in whose form its objects are stored; mostly the same.
+    pub stored: Arc<Kind>,
     pub subresource: Option<Subresource>,
 }
 

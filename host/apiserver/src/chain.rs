@@ -5,7 +5,7 @@ use crate::call::{Call, Response, Target};
 use crate::query::Query;
 use crate::request::RequestInfo;
 use crate::server::Shared;
-use crate::{auth, nonresource, respond, subresource, verbs, watch, write};
+use crate::{auth, nonresource, respond, subresource, verbs, virtual_kind, watch, write};
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
@@ -134,8 +134,11 @@ async fn dispatch(call: &Call) -> Result<Response, StatusError> {
         return nonresource::answer(call).await;
     }
     let target = resolve(call)?;
+    if target.kind.is_virtual {
+        return virtual_kind::answer(call, &target).await;
+    }
     // Nothing is decided on a world that is not loaded yet.
-    call.shared.caches.wait_for(0).await?;
+    call.shared.caches.ready(&target.stored).await?;
     if target.subresource.as_ref().is_some_and(|s| s.name != "status") {
         return subresource::answer(call, &target).await;
     }
@@ -175,7 +178,7 @@ fn resolve(call: &Call) -> Result<Target, StatusError> {
         if kind.is_namespaced() && !in_namespace {
             return Err(StatusError::no_such_path());
         }
-        return Ok(Target { kind, subresource: Some(subresource) });
+        return Ok(Target { stored: call.shared.registry.stored(&kind), kind, subresource: Some(subresource) });
     }
     let verb = info.verb.as_str();
     if !kind.verbs.iter().any(|v: &Verb| v.as_str() == verb) {
@@ -192,5 +195,5 @@ fn resolve(call: &Call) -> Result<Target, StatusError> {
     if matches!(verb, "update" | "patch") && info.name.is_empty() {
         return Err(StatusError::method_not_allowed());
     }
-    Ok(Target { kind, subresource: None })
+    Ok(Target { stored: call.shared.registry.stored(&kind), kind, subresource: None })
 }

@@ -140,7 +140,7 @@ fn health(call: &Call, rest: &[&str]) -> Result<Response, StatusError> {
 }
 
 fn metrics(call: &Call) -> Response {
-    let objects = call.shared.caches.all().map(|c| (c.kind.group_resource().to_string(), c.len()));
+    let objects = call.shared.caches.all().into_iter().map(|c| (c.kind.group_resource().to_string(), c.len()));
     let body = call.shared.metrics.render(objects);
     respond::bytes(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", body.into())
 }

@@ -112,6 +112,11 @@ impl ApiServer {
         Ok(())
     }
 
+    /// The rows that are served.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.shared.registry
+    }
+
     /// Whether `/readyz` would say ok.
     pub fn is_ready(&self) -> bool {
         self.shared.caches.is_loaded()

@@ -5,6 +5,7 @@ mod matrix;
 mod reading;
 mod serving;
 mod validation;
+mod versions;
 mod writing;
 
 use crate::{ApiServer, ApiService, Config};
@@ -104,6 +105,10 @@ impl Fixture {
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         Answer { code: parts.status.as_u16(), headers: parts.headers, bytes }
+    }
+
+    pub fn registry(&self) -> &std::sync::Arc<Registry> {
+        self.server.registry()
     }
 
     pub async fn get(&self, path: &str) -> Answer {

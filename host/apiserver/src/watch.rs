@@ -92,7 +92,7 @@ pub async fn watch(call: &Call, target: &Target) -> Result<Response, StatusError
         Some(seconds) => Duration::from_secs(seconds),
         None => Duration::from_secs(MIN_TIMEOUT + rand::rng().random_range(0..MIN_TIMEOUT)),
     };
-    let watcher = Watcher::new(call, target, selection, accept.form, include, start, bookmarks, timeout)?;
+    let watcher = Watcher::new(call, target, selection, accept.form, include, start, bookmarks, timeout).await?;
     let mut response = Response::new(Body::from_stream(watcher.into_stream()));
     *response.status_mut() = StatusCode::OK;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

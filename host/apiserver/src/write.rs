@@ -24,7 +24,7 @@ pub use decode::{body_of, required_body};
 use crate::call::{Call, Response, Target, WriteOptions};
 use crate::negotiate::Accept;
 use crate::strategy::{self, Context, Strategy};
-use crate::{negotiate, respond, transform};
+use crate::{convert, negotiate, respond, transform};
 use bytes::Bytes;
 use http::StatusCode;
 use object::field::ErrorList;
@@ -36,12 +36,14 @@ use std::sync::Arc;
 /// One write: the call with everything looked up that its steps need.
 pub struct Write<'c> {
     pub call: &'c Call,
+    /// The storage row: of its form are all objects but those that come from and go to the client.
     pub kind: Arc<Kind>,
+    /// The row that the path names.
+    pub request: Arc<Kind>,
     /// `None` on the main resource.
     pub subresource: Option<String>,
     pub options: WriteOptions,
     pub strategy: &'static dyn Strategy,
-    pub schema: Schema<'static>,
     pub accept: Accept,
 }
 
@@ -49,11 +51,11 @@ impl<'c> Write<'c> {
     pub fn new(call: &'c Call, target: &Target) -> Result<Self, StatusError> {
         Ok(Self {
             call,
-            kind: target.kind.clone(),
+            kind: target.stored.clone(),
+            request: target.kind.clone(),
             subresource: target.subresource.as_ref().map(|s| s.name.clone()),
             options: call.write_options()?,
-            strategy: strategy::of(&target.kind),
-            schema: call.shared.registry.schema(&target.kind),
+            strategy: strategy::of(&target.stored),
             accept: negotiate::accept(call.header("accept"))?,
         })
     }
@@ -71,22 +73,58 @@ impl<'c> Write<'c> {
         Bytes::from(format!("{}{key}", self.kind.storage_prefix()))
     }
 
-    /// Defaults of the schema, then those that need code.
+    /// What the client's objects look like.
+    pub fn schema(&self) -> Schema<'_> {
+        self.request.schema()
+    }
+
+    /// Defaults of the stored form: of the schema, then those that need code.
     pub fn default(&self, object: &mut Object) {
-        let mut value = std::mem::take(object).into_value();
-        object::defaults::apply(&mut value, self.schema);
-        *object = Object::from_value(value).unwrap_or_default();
-        registry::defaults::apply(&self.kind, object);
+        default(&self.kind, object);
+    }
+
+    /// The client's object in the stored form, with the defaults of both versions.
+    pub async fn to_storage(&self, mut object: Object) -> Result<Object, StatusError> {
+        if !self.is_direct() {
+            default(&self.request, &mut object);
+            object = convert::object(&self.call.shared, &self.request, &self.kind, object).await?;
+        }
+        self.default(&mut object);
+        Ok(object)
+    }
+
+    /// A stored object as the client sees it.
+    pub async fn to_request(&self, object: Object) -> Result<Object, StatusError> {
+        convert::object(&self.call.shared, &self.kind, &self.request, object).await
+    }
+
+    /// The request's version is the stored one.
+    pub fn is_direct(&self) -> bool {
+        Arc::ptr_eq(&self.kind, &self.request)
     }
 
     pub fn invalid(&self, name: &str, errors: ErrorList) -> Result<(), StatusError> {
-        if errors.is_empty() { Ok(()) } else { Err(StatusError::invalid(&self.kind.group_kind(), name, errors.into_causes())) }
+        if errors.is_empty() { Ok(()) } else { Err(StatusError::invalid(&self.request.group_kind(), name, errors.into_causes())) }
     }
 
-    /// The object's bytes in the form that the client accepts.
-    pub fn answer(&self, status: StatusCode, json: &Bytes) -> Result<Response, StatusError> {
+    /// The stored object's bytes in the version and form that the client accepts.
+    pub async fn answer(&self, status: StatusCode, json: &Bytes) -> Result<Response, StatusError> {
         let include = transform::include_object(&self.call.query)?;
-        let body = transform::object(&self.kind, self.accept.form, include, json, true);
+        let converted;
+        let mut json = json;
+        if !self.is_direct() {
+            let object = serde_json::from_slice(json).map_err(StatusError::internal)?;
+            converted = serde_json::to_vec(&self.to_request(object).await?).map_err(StatusError::internal)?.into();
+            json = &converted;
+        }
+        let body = transform::object(&self.request, self.accept.form, include, json, true);
         Ok(respond::encoded(status, &self.accept, body))
     }
+}
+
+fn default(kind: &Kind, object: &mut Object) {
+    let mut value = std::mem::take(object).into_value();
+    object::defaults::apply(&mut value, kind.schema());
+    *object = Object::from_value(value).unwrap_or_default();
+    registry::defaults::apply(kind, object);
 }

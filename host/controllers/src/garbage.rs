@@ -27,8 +27,12 @@ const IGNORED: [&str; 1] = ["events"];
 
 pub(crate) fn make(context: &Context) -> Arc<dyn Controller> {
     let registry = context.client.registry().clone();
-    let collected =
-        |k: &Arc<Kind>| k.verbs.contains(&Verb::Watch) && k.verbs.contains(&Verb::Delete) && !IGNORED.contains(&k.resource.as_str());
+    let collected = |k: &Arc<Kind>| {
+        k.stored_as.is_none()
+            && k.verbs.contains(&Verb::Watch)
+            && k.verbs.contains(&Verb::Delete)
+            && !IGNORED.contains(&k.resource.as_str())
+    };
     let kinds: Vec<Gvr> = registry.kinds().iter().filter(|k| collected(k)).map(|k| k.gvr()).collect();
     let caches = kinds.iter().map(|gvr| (gvr.clone(), context.client.cache(gvr))).collect();
     Arc::new(GarbageCollector { client: context.client.clone(), registry, caches, kinds, graph: Graph::default() })

@@ -36,7 +36,8 @@ struct Namespaces {
 }
 
 fn sweeps(kind: &Kind) -> bool {
-    kind.verbs.contains(&Verb::List) && kind.verbs.contains(&Verb::Delete)
+    // Another version of a kind shows the same objects.
+    !kind.is_virtual && kind.stored_as.is_none() && kind.verbs.contains(&Verb::List) && kind.verbs.contains(&Verb::Delete)
 }
 
 #[async_trait]

@@ -1,7 +1,9 @@
 //! The kind row: everything that the road knows of a kind. Built-ins are rows of tables in `kinds/`; a custom resource
 //! definition builds the same struct at run time and then has no less than a built-in kind has.
 
-use object::{GroupKind, GroupResource, Gvk, Gvr};
+use object::schema::{Graph, Schema, TypeId};
+use object::{GroupKind, GroupResource, Gvk, Gvr, Object};
+use std::sync::Arc;
 
 /// One served resource.
 #[derive(Clone, Debug)]
@@ -29,8 +31,34 @@ pub struct Kind {
     pub persistence: Persistence,
     /// Definition name in the schema graph, e.g. `io.k8s.api.core.v1.Pod`.
     pub schema: String,
+    /// The graph that holds the definition; `None`: that of the built-in kinds.
+    pub graph: Option<Arc<Graph>>,
+    /// The form in which objects lie in the store, when it is not this row's own.
+    pub stored_as: Option<StoredAs>,
+    /// Never stored: a request is answered by code (reviews, bindings, metrics).
+    pub is_virtual: bool,
     /// A small valid object as JSON: what the test matrix creates.
     pub sample: String,
+}
+
+/// The row whose form is stored, and how objects come there and back.
+#[derive(Clone, Debug)]
+pub struct StoredAs {
+    pub group: String,
+    pub version: String,
+    pub resource: String,
+    pub conversion: Conversion,
+}
+
+/// How an object of one version becomes one of another.
+#[derive(Clone, Copy)]
+pub enum Conversion {
+    /// Only `apiVersion` differs.
+    Rename,
+    /// Fields differ; `apiVersion` and `kind` are set by the caller.
+    Code { to_storage: fn(&mut Object), from_storage: fn(&mut Object) },
+    /// Asked of the webhook that the custom resource definition names.
+    Webhook,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,8 +163,31 @@ impl Kind {
     }
     /// Where its objects lie in the store: `/registry/<group or "core">/<resource>/[<namespace>/]<name>`.
     pub fn storage_prefix(&self) -> String {
-        let group = if self.group.is_empty() { "core" } else { &self.group };
-        format!("/registry/{group}/{}/", self.resource)
+        let (group, resource) = match &self.stored_as {
+            Some(stored) => (&stored.group, &stored.resource),
+            None => (&self.group, &self.resource),
+        };
+        let group = if group.is_empty() { "core" } else { group };
+        format!("/registry/{group}/{resource}/")
+    }
+    /// Where its objects stand in their graph. A kind whose definition the graph lacks is any JSON.
+    pub fn schema(&self) -> Schema<'_> {
+        let graph = self.graph.as_deref().unwrap_or_else(|| crate::graph::builtin());
+        graph.named(&self.schema).unwrap_or(Schema { graph, id: TypeId(u32::MAX) })
+    }
+    /// A row made from a custom resource definition.
+    pub fn is_custom(&self) -> bool {
+        self.graph.is_some()
+    }
+}
+
+impl std::fmt::Debug for Conversion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Rename => "Rename",
+            Self::Code { .. } => "Code",
+            Self::Webhook => "Webhook",
+        })
     }
 }
 

@@ -8,7 +8,7 @@ pub mod discovery;
 pub mod node;
 pub mod rbac;
 
-use crate::kind::{Cell, Column, Kind, NameRule, Persistence, Scope, SelectableField, Subresource, Verb};
+use crate::kind::{Cell, Column, Conversion, Kind, NameRule, Persistence, Scope, SelectableField, StoredAs, Subresource, Verb};
 use object::{Gvk, Object, Value};
 
 /// What most resources allow.
@@ -38,12 +38,15 @@ fn row(group: &str, version: &str, kind: &str, resource: &str) -> Kind {
         name_rule: NameRule::Subdomain,
         persistence: Persistence::Durable,
         schema: String::new(),
+        graph: None,
+        stored_as: None,
+        is_virtual: false,
         sample: String::new(),
     }
 }
 
 impl Kind {
-    fn schema(mut self, definition: &str) -> Self {
+    fn definition(mut self, definition: &str) -> Self {
         self.schema = definition.to_owned();
         self
     }
@@ -93,6 +96,20 @@ impl Kind {
     /// A selectable field that reads as `absent` when it is not set.
     fn select(mut self, name: &str, absent: &str) -> Self {
         self.selectable_fields.push(SelectableField { name: name.to_owned(), absent: absent.to_owned() });
+        self
+    }
+    /// Objects are kept in the form of another row.
+    #[allow(dead_code)]
+    fn stored_as(mut self, group: &str, version: &str, resource: &str, conversion: Conversion) -> Self {
+        let (group, version, resource) = (group.to_owned(), version.to_owned(), resource.to_owned());
+        self.stored_as = Some(StoredAs { group, version, resource, conversion });
+        self
+    }
+    /// Answered by code and never stored; `verbs` is all that it can.
+    #[allow(dead_code)]
+    fn virtual_kind(mut self, verbs: &[Verb]) -> Self {
+        self.is_virtual = true;
+        self.verbs = verbs.to_vec();
         self
     }
     fn sample(mut self, json: &str) -> Self {

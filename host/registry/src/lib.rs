@@ -6,7 +6,8 @@
 //!
 //! Invariants
 //! - No I/O, and no kind is known by name outside `kinds/`, `columns/` and `defaults/`.
-//! - Rows are sorted by group, version and resource; looking one up allocates nothing.
+//! - Rows are sorted by group, version and resource; looking one up allocates nothing. Custom rows come and go as a whole,
+//!   in one swap; whoever holds a row keeps what it was.
 //! - The graph is decoded once per process, on first use.
 
 pub mod columns;
@@ -20,5 +21,5 @@ pub mod openapi;
 mod registry;
 mod table;
 
-pub use kind::{Cell, Column, Kind, NameRule, Persistence, Scope, SelectableField, Subresource, Verb};
+pub use kind::{Cell, Column, Conversion, Kind, NameRule, Persistence, Scope, SelectableField, StoredAs, Subresource, Verb};
 pub use registry::Registry;

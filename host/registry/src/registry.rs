@@ -3,28 +3,47 @@
 use crate::graph;
 use crate::kind::Kind;
 use crate::table;
-use object::schema::{Graph, Schema, TypeId};
+use arc_swap::ArcSwap;
+use object::schema::{Graph, Schema};
 use object::{Gvk, Gvr};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// All served kinds and the graph of their schemas. Immutable; share it by `Arc`.
-#[derive(Debug)]
+/// Told after every change of the rows.
+type Listener = Box<dyn Fn() + Send + Sync>;
+
+/// All served kinds. Share it by `Arc`: one for each server, as custom rows are a server's own.
 pub struct Registry {
-    /// Sorted by group, version, resource.
-    kinds: Vec<Arc<Kind>>,
+    /// Compiled in, sorted as `rows`.
+    builtin: Vec<Arc<Kind>>,
+    /// Built-in and custom rows, sorted by group, version, resource.
+    rows: ArcSwap<Vec<Arc<Kind>>>,
+    listeners: Mutex<Vec<Listener>>,
 }
 
 impl Registry {
-    /// The built-in kinds. Made once per process.
+    /// The built-in kinds. Rows are made once per process.
     pub fn builtin() -> Arc<Registry> {
-        static BUILTIN: OnceLock<Arc<Registry>> = OnceLock::new();
-        BUILTIN.get_or_init(|| Arc::new(Registry::of(table::rows()))).clone()
+        static ROWS: OnceLock<Vec<Arc<Kind>>> = OnceLock::new();
+        let rows = ROWS.get_or_init(|| sorted(table::rows().into_iter().map(Arc::new).collect()));
+        Arc::new(Self::of(rows.clone()))
     }
 
-    fn of(rows: Vec<Kind>) -> Self {
-        let mut kinds: Vec<Arc<Kind>> = rows.into_iter().map(Arc::new).collect();
-        kinds.sort_by(|a, b| order(a).cmp(&order(b)));
-        Self { kinds }
+    fn of(builtin: Vec<Arc<Kind>>) -> Self {
+        Self { rows: ArcSwap::from_pointee(builtin.clone()), builtin, listeners: Mutex::default() }
+    }
+
+    /// Replaces all custom rows. A row whose name a built-in one has is left out.
+    pub fn replace_custom(&self, custom: Vec<Arc<Kind>>) {
+        let mut rows = self.builtin.clone();
+        rows.extend(custom.into_iter().filter(|c| self.builtin.binary_search_by(|k| order(k).cmp(&order(c))).is_err()));
+        self.rows.store(Arc::new(sorted(rows)));
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|listener| listener());
+    }
+
+    /// Calls the listener after every [`Registry::replace_custom`], on the thread of the change. It lives as long as the
+    /// registry.
+    pub fn on_change(&self, listener: impl Fn() + Send + Sync + 'static) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
     }
 
     /// The row of a resource.
@@ -34,25 +53,32 @@ impl Registry {
 
     /// The row of a kind.
     pub fn kind_of(&self, gvk: &Gvk) -> Option<Arc<Kind>> {
-        let found = self.kinds.iter().find(|k| k.kind == gvk.kind && k.group == gvk.group && k.version == gvk.version);
+        let rows = self.rows.load();
+        let found = rows.iter().find(|k| k.kind == gvk.kind && k.group == gvk.group && k.version == gvk.version);
         found.cloned()
     }
 
     /// All rows, sorted by group, version and resource.
     pub fn kinds(&self) -> Vec<Arc<Kind>> {
-        self.kinds.clone()
+        self.rows.load().to_vec()
     }
 
     /// The row of a plural resource name; the core group is `""`.
     pub fn resource_by_name(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Kind>> {
-        let at = self.kinds.binary_search_by(|k| order(k).cmp(&(group, version, plural))).ok()?;
-        self.kinds.get(at).cloned()
+        let rows = self.rows.load();
+        let at = rows.binary_search_by(|k| order(k).cmp(&(group, version, plural))).ok()?;
+        rows.get(at).cloned()
     }
 
-    /// Where a kind's objects stand in the graph. A kind whose definition the graph lacks is any JSON.
-    pub fn schema(&self, kind: &Kind) -> Schema<'static> {
-        let graph = graph::builtin();
-        graph.named(&kind.schema).unwrap_or(Schema { graph, id: TypeId(u32::MAX) })
+    /// The row in whose form a row's objects are stored; the row itself when it has no other.
+    pub fn stored(&self, kind: &Arc<Kind>) -> Arc<Kind> {
+        let other = kind.stored_as.as_ref().and_then(|s| self.resource_by_name(&s.group, &s.version, &s.resource));
+        other.unwrap_or_else(|| kind.clone())
+    }
+
+    /// Where a kind's objects stand in its graph. A kind whose definition the graph lacks is any JSON.
+    pub fn schema<'k>(&self, kind: &'k Kind) -> Schema<'k> {
+        kind.schema()
     }
 
     /// The graph of all built-in definitions.
@@ -61,6 +87,48 @@ impl Registry {
     }
 }
 
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("rows", &self.rows.load().len()).finish_non_exhaustive()
+    }
+}
+
+fn sorted(mut rows: Vec<Arc<Kind>>) -> Vec<Arc<Kind>> {
+    rows.sort_by(|a, b| order(a).cmp(&order(b)));
+    rows
+}
+
 fn order(kind: &Kind) -> (&str, &str, &str) {
     (&kind.group, &kind.version, &kind.resource)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn custom(version: &str) -> Arc<Kind> {
+        let registry = Registry::builtin();
+        let mut kind = registry.resource_by_name("", "v1", "configmaps").unwrap().as_ref().clone();
+        (kind.group, kind.version, kind.resource) = ("example.com".to_owned(), version.to_owned(), "widgets".to_owned());
+        Arc::new(kind)
+    }
+
+    #[test]
+    fn custom_rows_come_and_go() {
+        let registry = Registry::builtin();
+        let told = Arc::new(AtomicUsize::new(0));
+        let counter = told.clone();
+        registry.on_change(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        let builtin = registry.kinds().len();
+        let shadow = registry.resource_by_name("", "v1", "pods").unwrap();
+        registry.replace_custom(vec![custom("v2"), custom("v1"), shadow]);
+        assert_eq!(registry.kinds().len(), builtin + 2);
+        assert!(registry.resource_by_name("example.com", "v1", "widgets").is_some());
+        assert!(Registry::builtin().resource_by_name("example.com", "v1", "widgets").is_none(), "another server's registry");
+        registry.replace_custom(Vec::new());
+        assert_eq!((registry.kinds().len(), told.load(Ordering::Relaxed)), (builtin, 2));
+    }
 }

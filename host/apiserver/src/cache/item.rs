@@ -70,6 +70,17 @@ impl Item {
         Ok(Self { key, revision, create_revision: self.create_revision, json, digits, facts: OnceLock::new(), partial: OnceLock::new() })
     }
 
+    /// The same item in the form of another version.
+    pub fn with(&self, object: &Object) -> Result<Self, stored::Error> {
+        Self::from_stored(self.key.clone(), &stored::encode(object)?, self.create_revision, self.revision)
+    }
+
+    /// Whether its JSON says that it is of this version. Keys are sorted, so that the version nearly always comes first.
+    pub fn is_of(&self, api_version: &str) -> bool {
+        let rest = self.json.strip_prefix(b"{\"apiVersion\":\"").and_then(|rest| rest.strip_prefix(api_version.as_bytes()));
+        rest.is_some_and(|rest| rest.first() == Some(&b'"')) || self.object().api_version() == api_version
+    }
+
     pub fn object(&self) -> Object {
         // What the cache holds was encoded by this server; an unreadable item reads as empty rather than ending the list.
         serde_json::from_slice(&self.json).unwrap_or_default()
@@ -122,7 +133,12 @@ impl Facts {
 
 impl Change {
     pub fn new(ty: ChangeType, item: Arc<Item>, previous: Option<Arc<Item>>) -> Self {
-        Self { ty, revision: item.revision, item, previous, lines: Default::default() }
+        Self::at(ty, item.revision, item, previous)
+    }
+
+    /// The same for an item that is shown as of another revision.
+    pub fn at(ty: ChangeType, revision: u64, item: Arc<Item>, previous: Option<Arc<Item>>) -> Self {
+        Self { ty, revision, item, previous, lines: Default::default() }
     }
 
     /// The plain watch event of this change as the given type, serialised once for all watchers.

@@ -137,6 +137,16 @@ impl KindCache {
         self.changed.send_replace(revision);
     }
 
+    /// Its row is gone or another one: watchers end.
+    pub fn end(&self) {
+        let revision = {
+            let mut state = self.state.write();
+            state.epoch += 1;
+            state.revision
+        };
+        self.changed.send_replace(revision);
+    }
+
     /// Lets go of changes that are too old.
     pub fn trim(&self) {
         self.state.write().trim();

@@ -14,6 +14,10 @@ async fn every_verb_of_every_row() {
     let f = Fixture::new().await;
     for kind in Registry::builtin().kinds() {
         let kind = kind.as_ref();
+        // Answered by code; tested where the code is.
+        if kind.is_virtual {
+            continue;
+        }
         let path = collection(kind);
         let sample: Value = serde_json::from_str(&kind.sample).unwrap_or_else(|e| panic!("{}: {e}", kind.resource));
         let name = sample["metadata"]["name"].as_str().unwrap().to_owned();

@@ -1,7 +1,7 @@
 //! GET of one object, from the cache.
 
 use crate::call::{Call, Response, Target};
-use crate::{negotiate, respond, transform};
+use crate::{convert, negotiate, respond, transform};
 use http::StatusCode;
 use object::StatusError;
 
@@ -20,6 +20,7 @@ pub async fn get(call: &Call, target: &Target) -> Result<Response, StatusError> 
     let found = caches.of(&target.kind)?.get(&key);
     let item = found.ok_or_else(|| StatusError::not_found(&target.kind.group_resource(), &call.info.name))?;
     let include = transform::include_object(&call.query)?;
+    let item = convert::item(&call.shared, &target.stored, &target.kind, item).await?;
     let body = transform::object(&target.kind, accept.form, include, &item.json, true);
     Ok(respond::encoded(StatusCode::OK, &accept, body))
 }

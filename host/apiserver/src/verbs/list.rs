@@ -5,7 +5,7 @@ use crate::cache::Item;
 use crate::call::{Call, Response, Target};
 use crate::selection::Selection;
 use crate::transform::ListMeta;
-use crate::{negotiate, respond, transform};
+use crate::{convert, negotiate, respond, transform};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
@@ -68,8 +68,19 @@ pub async fn matching(call: &Call, target: &Target) -> Result<(Vec<Arc<Item>>, L
     };
     let after = token.as_ref().map(|t| t.after.as_str());
     // The kind has not changed since that revision: the cache shows exactly it.
+    // Another version has other fields to select by, so it is converted first, and paged after.
+    let direct = Arc::ptr_eq(kind, &target.stored) && !kind.is_custom();
     let (items, remaining, revision) = if at.is_none_or(|at| cache.revision() <= at) {
-        let snapshot = cache.snapshot(namespace, after, limit, |item| selection.matches(kind, item));
+        let mut snapshot = if direct {
+            cache.snapshot(namespace, after, limit, |item| selection.matches(kind, item))
+        } else {
+            cache.snapshot(namespace, after, 0, |_| true)
+        };
+        if !direct {
+            snapshot.items = convert::items(&call.shared, &target.stored, kind, snapshot.items).await?;
+            snapshot.items.retain(|item| selection.matches(kind, item));
+            snapshot.remaining = cut(&mut snapshot.items, limit);
+        }
         let revision = at.unwrap_or(snapshot.revision.max(applied));
         if at.is_some_and(|at| snapshot.revision > at) {
             past(call, target, &selection, after, limit, revision).await?
@@ -123,15 +134,22 @@ async fn past(
     for entry in page.entries {
         let Some(key) = std::str::from_utf8(&entry.key).ok().and_then(|k| k.strip_prefix(&prefix)) else { continue };
         let item = Item::from_stored(key.into(), &entry.value, entry.create_revision, entry.mod_revision).map_err(StatusError::internal)?;
-        if selection.matches(kind, &item) {
-            items.push(Arc::new(item));
-        }
+        items.push(Arc::new(item));
     }
-    let remaining = if limit > 0 { items.len().saturating_sub(limit) } else { 0 };
-    if limit > 0 {
-        items.truncate(limit);
-    }
+    let mut items = convert::items(&call.shared, &target.stored, kind, items).await?;
+    items.retain(|item| selection.matches(kind, item));
+    let remaining = cut(&mut items, limit);
     Ok((items, remaining, revision))
+}
+
+/// Cuts a page and says how many items were left.
+fn cut(items: &mut Vec<Arc<Item>>, limit: usize) -> usize {
+    if limit == 0 {
+        return 0;
+    }
+    let remaining = items.len().saturating_sub(limit);
+    items.truncate(limit);
+    remaining
 }
 
 /// What `resourceVersion` and `resourceVersionMatch` mean together.

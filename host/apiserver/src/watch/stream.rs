@@ -6,7 +6,7 @@ use crate::call::{Call, Target};
 use crate::negotiate::Form;
 use crate::selection::Selection;
 use crate::server::{Shared, store_error};
-use crate::transform;
+use crate::{convert, transform};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::{BoxStream, Stream};
@@ -28,6 +28,7 @@ pub struct Watcher {
     shared: Arc<Shared>,
     cache: Arc<KindCache>,
     kind: Arc<Kind>,
+    stored: Arc<Kind>,
     namespace: String,
     selection: Selection,
     form: Form,
@@ -78,7 +79,7 @@ enum Wake {
 
 impl Watcher {
     #[allow(clippy::too_many_arguments)]
-    pub fn new(
+    pub async fn new(
         call: &Call,
         target: &Target,
         selection: Selection,
@@ -97,6 +98,7 @@ impl Watcher {
             changed: cache.subscribe(),
             epoch: cache.epoch(),
             kind: target.kind.clone(),
+            stored: target.stored.clone(),
             namespace: call.info.watched_namespace(&target.kind),
             selection,
             form,
@@ -118,18 +120,25 @@ impl Watcher {
         };
         match start {
             Start::After(revision) => watcher.cursor = revision,
-            Start::State { initial_bookmark } => watcher.initial(initial_bookmark),
+            Start::State { initial_bookmark } => watcher.initial(initial_bookmark).await?,
         }
         Ok(watcher)
     }
 
     /// Everything that is there, as ADDED.
-    fn initial(&mut self, bookmark: bool) {
+    async fn initial(&mut self, bookmark: bool) -> Result<(), StatusError> {
         let applied = self.shared.caches.applied();
-        let snapshot = self.cache.snapshot(&self.namespace, None, 0, |item| self.selection.matches(&self.kind, item));
+        let direct = Arc::ptr_eq(&self.kind, &self.stored) && !self.kind.is_custom();
+        let snapshot = self.cache.snapshot(&self.namespace, None, 0, |item| !direct || self.selection.matches(&self.kind, item));
         self.cursor = applied.max(snapshot.revision);
-        self.initial = snapshot.items.into();
+        let mut items = snapshot.items;
+        if !direct {
+            items = convert::items(&self.shared, &self.stored, &self.kind, items).await?;
+            items.retain(|item| self.selection.matches(&self.kind, item));
+        }
+        self.initial = items.into();
         self.initial_bookmark = bookmark;
+        Ok(())
     }
 
     /// Queues the next of the initial events: made as they are sent, so that a large state is not held twice.
@@ -189,7 +198,7 @@ impl Watcher {
                 self.fail(&error);
                 continue;
             }
-            if !self.ready.is_empty() {
+            if !self.ready.is_empty() || self.ended {
                 continue;
             }
             match self.sleep().await {
@@ -235,6 +244,7 @@ impl Watcher {
         let applied = self.shared.caches.applied();
         match self.cache.ahead(self.cursor, self.epoch) {
             Ahead::Changes(changes) => {
+                let changes = convert::changes(&self.shared, &self.stored, &self.kind, changes).await?;
                 for change in changes {
                     self.cursor = change.revision;
                     self.tell(&change);
@@ -274,11 +284,10 @@ impl Watcher {
             };
             let batch = batch.map_err(|e| store_error(&e))?;
             let prefix = self.kind.storage_prefix();
-            for event in &batch.events {
-                let Some(key) = std::str::from_utf8(&event.key).ok().and_then(|k| k.strip_prefix(&prefix)) else { continue };
-                if let Some(change) = change_of(key, event) {
-                    self.tell(&change);
-                }
+            let change = |event: &store::Event| change_of(std::str::from_utf8(&event.key).ok()?.strip_prefix(&prefix)?, event);
+            let changes = batch.events.iter().filter_map(change).map(Arc::new).collect();
+            for change in convert::changes(&self.shared, &self.stored, &self.kind, changes).await? {
+                self.tell(&change);
             }
             self.cursor = batch.revision;
             if !self.ready.is_empty() {

@@ -80,7 +80,9 @@ impl Write<'_> {
         self.call.shared.store.get(&self.key(name)).await.map_err(|e| store_error(&e))
     }
 
-    pub fn object_of(&self, entry: &Entry) -> Result<Object, StatusError> {
-        stored::decode(&entry.value, entry.mod_revision).map_err(StatusError::internal)
+    /// A stored state in the storage row's form.
+    pub async fn object_of(&self, entry: &Entry) -> Result<Object, StatusError> {
+        let object = stored::decode(&entry.value, entry.mod_revision).map_err(StatusError::internal)?;
+        crate::convert::hub(&self.call.shared, &self.kind, object).await
     }
 }

@@ -19,18 +19,18 @@ pub async fn create(call: &Call, target: &Target) -> Result<Response, StatusErro
         return Err(StatusError::bad_request("resourceVersion should not be set on objects to be created"));
     }
     let committed = write.create(object, false).await?;
-    write.answer(StatusCode::CREATED, &committed.json)
+    write.answer(StatusCode::CREATED, &committed.json).await
 }
 
 impl Write<'_> {
-    /// Creates a decoded object, with a generated name when it has none. `owned`: its managers are accounted for.
+    /// Creates an object of the request's version, with a generated name when it has none. `owned`: its managers are accounted for.
     pub async fn create(&self, mut object: Object, owned: bool) -> Result<Committed, StatusError> {
         let prefix = object.str_at(&["metadata", "generateName"]).to_owned();
         let generated = object.name().is_empty() && !prefix.is_empty();
         if generated {
             object.set_at(&["metadata", "name"], json!(names::generate(&prefix)));
         }
-        self.default(&mut object);
+        let mut object = self.to_storage(object).await?;
         admission::mutate(self, &mut object, None).await?;
         // A mutation may have brought in parents whose fields have defaults.
         self.default(&mut object);
@@ -47,7 +47,7 @@ impl Write<'_> {
         self.strategy.warnings(&object).into_iter().for_each(|w| self.call.warn(w));
         admission::validate(self, &object, None).await?;
         if !owned {
-            self.own(None, &mut object);
+            self.own(None, &mut object).await?;
         }
         let context = self.context();
         let reservation = self.strategy.allocate(&context, &mut object, None)?;
@@ -67,7 +67,7 @@ impl Write<'_> {
                 Outcome::Raced(_) => break,
             }
         }
-        let mut error = StatusError::already_exists(&self.kind.group_resource(), object.name());
+        let mut error = StatusError::already_exists(&self.request.group_resource(), object.name());
         if generated {
             error.message.push_str(", the server was not able to generate a unique name for the object");
             error.retry_after_seconds = 1;

@@ -99,7 +99,7 @@ impl Write<'_> {
     pub fn decode_body(&self) -> Result<Object, StatusError> {
         let media = media_type(self.call);
         if media == PROTOBUF {
-            let value = protobuf::decode(&self.call.body, |_, _| Some(self.schema)).map_err(|e| protobuf_error(&e))?;
+            let value = protobuf::decode(&self.call.body, |_, _| Some(self.schema())).map_err(|e| protobuf_error(&e))?;
             return self.decode_value(value);
         }
         self.decode_json(&json_of(self.call, &media)?)
@@ -110,16 +110,16 @@ impl Write<'_> {
         if json.is_empty() {
             return Err(StatusError::bad_request(format!(
                 "{} in version \"{}\" cannot be handled as a {}: no body was sent",
-                self.kind.kind, self.kind.version, self.kind.kind
+                self.request.kind, self.request.version, self.request.kind
             )));
         }
-        let decoded = object::decode::strict(json, self.schema);
+        let decoded = object::decode::strict(json, self.schema());
         self.object_from(decoded)
     }
 
     /// The same for a tree, as a patch made it.
     pub fn decode_value(&self, value: Value) -> Result<Object, StatusError> {
-        let decoded = object::decode::prune(value, self.schema);
+        let decoded = object::decode::prune(value, self.schema());
         self.object_from(decoded)
     }
 
@@ -134,9 +134,9 @@ impl Write<'_> {
         if !decoded.errors.is_empty() {
             return Err(StatusError::bad_request(format!(
                 "{} in version \"{}\" cannot be handled as a {}: {}",
-                self.kind.kind,
-                self.kind.version,
-                self.kind.kind,
+                self.request.kind,
+                self.request.version,
+                self.request.kind,
                 decoded.errors.join(", ")
             )));
         }
@@ -149,9 +149,9 @@ impl Write<'_> {
         match self.options.field_validation {
             FieldValidation::Strict if !findings.is_empty() => Err(StatusError::bad_request(format!(
                 "{} in version \"{}\" cannot be handled as a {}: strict decoding error: {}",
-                self.kind.kind,
-                self.kind.version,
-                self.kind.kind,
+                self.request.kind,
+                self.request.version,
+                self.request.kind,
                 findings.join(", ")
             ))),
             FieldValidation::Warn => {
@@ -164,7 +164,7 @@ impl Write<'_> {
 
     /// `apiVersion` and `kind` may be left out; when given they must be the path's.
     fn check_kind(&self, object: &mut Object) -> Result<(), StatusError> {
-        let expect = self.kind.gvk();
+        let expect = self.request.gvk();
         let (group, version) = split_api_version(object.api_version());
         let given = (group.to_owned(), version.to_owned(), object.kind().to_owned());
         let told = format!("{}, Kind={}", expect.api_version(), expect.kind);

@@ -123,16 +123,16 @@ pub async fn delete(call: &Call, target: &Target) -> Result<Response, StatusErro
     let options = DeleteOptions::read(call)?;
     write.options.dry_run |= options.dry_run;
     match delete_one(&write, &call.info.name, &options).await? {
-        Deleted::Waiting(json) => write.answer(StatusCode::OK, &json),
+        Deleted::Waiting(json) => write.answer(StatusCode::OK, &json).await,
         Deleted::Gone(object) => Ok(success(&write, &object)),
     }
 }
 
 /// `Status` with the object's identity, as upstream answers a finished delete.
 fn success(write: &Write<'_>, object: &Object) -> Response {
-    let mut details = json!({ "name": object.name(), "kind": write.kind.resource, "uid": object.uid() });
-    if !write.kind.group.is_empty() {
-        details["group"] = json!(write.kind.group);
+    let mut details = json!({ "name": object.name(), "kind": write.request.resource, "uid": object.uid() });
+    if !write.request.group.is_empty() {
+        details["group"] = json!(write.request.group);
     }
     respond::success(details)
 }
@@ -154,18 +154,18 @@ pub async fn delete_collection(call: &Call, target: &Target) -> Result<Response,
         }
     }
     let accept = negotiate::accept(call.header("accept"))?;
-    let body = transform::list(&write.kind, accept.form, transform::include_object(&call.query)?, &items, &meta);
+    let body = transform::list(&write.request, accept.form, transform::include_object(&call.query)?, &items, &meta);
     Ok(respond::encoded(StatusCode::OK, &accept, body))
 }
 
 /// Deletes one object, or marks it for those who hold it.
 pub async fn delete_one(write: &Write<'_>, name: &str, options: &DeleteOptions) -> Result<Deleted, StatusError> {
-    let resource = write.kind.group_resource();
+    let resource = write.request.group_resource();
     admission::delete(write, name)?;
     let mut entry = write.read(name).await?;
     for _ in 0..ATTEMPTS {
         let Some(current) = &entry else { return Err(StatusError::not_found(&resource, name)) };
-        let old = write.object_of(current)?;
+        let old = write.object_of(current).await?;
         if !options.uid.is_empty() && options.uid != old.uid() {
             let cause = format!("Precondition failed: UID in precondition: {}, UID in object meta: {}", options.uid, old.uid());
             return Err(StatusError::conflict(&resource, name, &cause));

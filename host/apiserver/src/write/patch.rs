@@ -28,10 +28,10 @@ pub async fn patch(call: &Call, target: &Target) -> Result<Response, StatusError
         _ => {
             edit(&write, name, false, &|old| {
                 let Some(old) = old else {
-                    return Err(StatusError::not_found(&write.kind.group_resource(), name));
+                    return Err(StatusError::not_found(&write.request.group_resource(), name));
                 };
                 let mut value = old.to_value();
-                patch.carry_out(&mut value, write.schema)?;
+                patch.carry_out(&mut value, write.schema())?;
                 let mut object = write.decode_value(value)?;
                 write.identify(&mut object)?;
                 Ok(Edit { object, owned: false })
@@ -40,8 +40,8 @@ pub async fn patch(call: &Call, target: &Target) -> Result<Response, StatusError
         }
     };
     match updated {
-        Updated::Created(committed) => write.answer(StatusCode::CREATED, &committed.json),
-        Updated::Updated(committed) => write.answer(StatusCode::OK, &committed.json),
+        Updated::Created(committed) => write.answer(StatusCode::CREATED, &committed.json).await,
+        Updated::Updated(committed) => write.answer(StatusCode::OK, &committed.json).await,
     }
 }
 

@@ -14,7 +14,7 @@ pub const MODIFIED: &str = "the object has been modified; please apply your chan
 /// Every lost race is progress of someone else, so this ends; the bound only keeps a broken engine from spinning.
 const ATTEMPTS: usize = 1000;
 
-/// How a change is made of the state that was read. `None`: the object does not exist.
+/// How a change is made of the state that was read, both in the request's version. `None`: the object does not exist.
 pub type Change<'f> = dyn Fn(Option<&Object>) -> Result<Edit, StatusError> + Send + Sync + 'f;
 
 pub struct Edit {
@@ -55,21 +55,21 @@ pub async fn update(call: &Call, target: &Target) -> Result<Response, StatusErro
                 message: "Invalid value: 0x0: must be specified for an update".to_owned(),
                 field: "metadata.resourceVersion".to_owned(),
             };
-            return Err(StatusError::invalid(&write.kind.group_kind(), &call.info.name, vec![cause]));
+            return Err(StatusError::invalid(&write.request.group_kind(), &call.info.name, vec![cause]));
         }
         Ok(Edit { object: object.clone(), owned: false })
     })
     .await?;
     match updated {
-        Updated::Created(committed) => write.answer(StatusCode::CREATED, &committed.json),
-        Updated::Updated(committed) => write.answer(StatusCode::OK, &committed.json),
+        Updated::Created(committed) => write.answer(StatusCode::CREATED, &committed.json).await,
+        Updated::Updated(committed) => write.answer(StatusCode::OK, &committed.json).await,
     }
 }
 
 /// Reads, changes and writes an object until no one came between. When the changed object carries a resourceVersion, a
 /// lost race is the client's to solve.
 pub async fn edit(write: &Write<'_>, name: &str, creates: bool, change: &Change<'_>) -> Result<Updated, StatusError> {
-    let resource = write.kind.group_resource();
+    let resource = write.request.group_resource();
     let mut entry = write.read(name).await?;
     for _ in 0..ATTEMPTS {
         let Some(current) = &entry else {
@@ -87,8 +87,8 @@ pub async fn edit(write: &Write<'_>, name: &str, creates: bool, change: &Change<
                 created => return created.map(Updated::Created),
             }
         };
-        let old = write.object_of(current)?;
-        let edited = change(Some(&old))?;
+        let old = write.object_of(current).await?;
+        let edited = if write.is_direct() { change(Some(&old))? } else { change(Some(&write.to_request(old.clone()).await?))? };
         let asked = edited.object.resource_version().to_owned();
         // A patch leaves the revision that was read: then it does not insist on it.
         if !asked.is_empty() && asked != "0" && asked != old.resource_version() {
@@ -104,14 +104,14 @@ pub async fn edit(write: &Write<'_>, name: &str, creates: bool, change: &Change<
 
 /// One attempt over the state that was read.
 async fn apply(write: &Write<'_>, name: &str, old: Object, edited: Edit, current: &Entry) -> Result<Outcome, StatusError> {
-    let resource = write.kind.group_resource();
+    let resource = write.request.group_resource();
     let Edit { object: mut new, owned } = edited;
     if !new.uid().is_empty() && new.uid() != old.uid() {
         let cause = format!("Precondition failed: UID in precondition: {}, UID in object meta: {}", new.uid(), old.uid());
         return Err(StatusError::conflict(&resource, name, &cause));
     }
     new.set_at(&["metadata", "resourceVersion"], json!(old.resource_version()));
-    write.default(&mut new);
+    let mut new = write.to_storage(new).await?;
     admission::mutate(write, &mut new, Some(&old)).await?;
     write.keep_metadata(&mut new, &old);
     separate_status(write, &mut new, &old);
@@ -139,7 +139,7 @@ async fn apply(write: &Write<'_>, name: &str, old: Object, edited: Edit, current
     }
     admission::validate(write, &new, Some(&old)).await?;
     if !owned {
-        write.own(Some(&old), &mut new);
+        write.own(Some(&old), &mut new).await?;
     }
     let reservation = write.strategy.allocate(&context, &mut new, Some(&old))?;
     // The last finalizer of a deleted object went: the update is its end.

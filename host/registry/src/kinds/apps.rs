@@ -10,7 +10,7 @@ pub(crate) fn rows() -> Vec<Kind> {
 
 fn deployments() -> Kind {
     row("apps", "v1", "Deployment", "deployments")
-        .schema("io.k8s.api.apps.v1.Deployment")
+        .definition("io.k8s.api.apps.v1.Deployment")
         .short(&["deploy"])
         .in_all()
         .generation()
@@ -31,7 +31,7 @@ fn deployments() -> Kind {
 
 fn replicasets() -> Kind {
     row("apps", "v1", "ReplicaSet", "replicasets")
-        .schema("io.k8s.api.apps.v1.ReplicaSet")
+        .definition("io.k8s.api.apps.v1.ReplicaSet")
         .short(&["rs"])
         .in_all()
         .generation()

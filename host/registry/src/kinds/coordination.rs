@@ -7,7 +7,7 @@ use crate::kind::Kind;
 pub(crate) fn rows() -> Vec<Kind> {
     vec![
         row("coordination.k8s.io", "v1", "Lease", "leases")
-            .schema("io.k8s.api.coordination.v1.Lease")
+            .definition("io.k8s.api.coordination.v1.Lease")
             .create_on_update()
             .lazy()
             .name_column()

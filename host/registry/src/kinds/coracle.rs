@@ -7,7 +7,7 @@ use crate::kind::Kind;
 pub(crate) fn rows() -> Vec<Kind> {
     vec![
         row("coracle.dev", "v1alpha1", "WasmPlugin", "wasmplugins")
-            .schema("dev.coracle.v1alpha1.WasmPlugin")
+            .definition("dev.coracle.v1alpha1.WasmPlugin")
             .cluster()
             .short(&["wp"])
             .generation()

@@ -10,7 +10,7 @@ pub(crate) fn rows() -> Vec<Kind> {
 }
 
 fn core(kind: &str, resource: &str) -> Kind {
-    row("", "v1", kind, resource).schema(&format!("io.k8s.api.core.v1.{kind}"))
+    row("", "v1", kind, resource).definition(&format!("io.k8s.api.core.v1.{kind}"))
 }
 
 fn namespaces() -> Kind {

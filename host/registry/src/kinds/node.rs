@@ -7,7 +7,7 @@ use crate::kind::Kind;
 pub(crate) fn rows() -> Vec<Kind> {
     vec![
         row("node.k8s.io", "v1", "RuntimeClass", "runtimeclasses")
-            .schema("io.k8s.api.node.v1.RuntimeClass")
+            .definition("io.k8s.api.node.v1.RuntimeClass")
             .cluster()
             .name_column()
             .show("Handler", "string", "Which runtime of the node runs the pods.", config::runtime_class_handler)

@@ -19,7 +19,7 @@ pub(crate) fn rows() -> Vec<Kind> {
 
 fn rbac_row(kind: &str, resource: &str) -> Kind {
     row("rbac.authorization.k8s.io", "v1", kind, resource)
-        .schema(&format!("io.k8s.api.rbac.v1.{kind}"))
+        .definition(&format!("io.k8s.api.rbac.v1.{kind}"))
         .create_on_update()
         .names(NameRule::PathSegment)
         .name_column()

@@ -1,0 +1,21 @@
+//! Kinds that are never stored: a request is a question, answered by a row of `ROWS`.
+
+use crate::call::{Call, Response, Target};
+use crate::subresource::Handler;
+use object::StatusError;
+use registry::Kind;
+
+/// Group, resource, handler.
+const ROWS: &[(&str, &str, &dyn Handler)] = &[];
+
+fn of(kind: &Kind) -> Option<&'static dyn Handler> {
+    let row = ROWS.iter().find(|(group, resource, _)| *group == kind.group && *resource == kind.resource);
+    row.map(|(_, _, handler)| *handler)
+}
+
+pub async fn answer(call: &Call, target: &Target) -> Result<Response, StatusError> {
+    match of(&target.kind) {
+        Some(handler) => handler.answer(call, target).await,
+        None => Err(StatusError::no_such_path()),
+    }
+}
