@@ -2,15 +2,22 @@
 //! (`pkg/printers/internalversion/printers.go`).
 
 pub mod age;
+pub(crate) mod autoscaler;
+pub(crate) mod batch;
 pub(crate) mod config;
 pub(crate) mod endpoints;
 pub(crate) mod event;
+pub(crate) mod limits;
 pub(crate) mod namespace;
+pub(crate) mod networking;
 pub(crate) mod node;
 pub(crate) mod path;
 pub(crate) mod pod;
+pub(crate) mod policy;
 pub(crate) mod rbac;
 pub(crate) mod service;
+pub(crate) mod storage;
+pub(crate) mod volume;
 pub(crate) mod wasm_plugin;
 pub(crate) mod workload;
 
@@ -99,6 +106,12 @@ fn list<'a>(item: &'a Object, path: &[&str]) -> &'a [Value] {
 /// The string under a key of a JSON value; `""` when absent.
 fn str_of<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A quantity in canonical form; as written when it is none.
+fn quantity(value: &Value) -> String {
+    let written = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    object::quantity::Quantity::from_value(value).map_or_else(|_| written(), |q| q.to_string())
 }
 
 /// `a=b,c=d` in key order, or `<none>`: `labels.FormatLabels`.

@@ -17,7 +17,9 @@ pub fn selectable(kind: &Kind, item: &Object, field: &str) -> Option<String> {
         _ => {}
     }
     let declared = kind.selectable_fields.iter().find(|f| f.name == field)?;
-    Some(match path::lookup(item, field) {
+    // A job's field selector has a name of its own (`pkg/apis/batch/v1/conversion.go`).
+    let at = if field == "status.successful" { "status.succeeded" } else { field };
+    Some(match path::lookup(item, at) {
         Some(Value::String(text)) if !text.is_empty() => text.clone(),
         Some(Value::Bool(flag)) => flag.to_string(),
         Some(Value::Number(number)) => number.to_string(),

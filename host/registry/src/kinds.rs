@@ -1,12 +1,18 @@
 //! Kind rows, one file per group, and the words they are written in.
 
 pub mod apps;
+pub mod autoscaling;
+pub mod batch;
 pub mod coordination;
 pub mod coracle;
 pub mod core;
 pub mod discovery;
+pub mod networking;
 pub mod node;
+pub mod policy;
 pub mod rbac;
+pub mod scheduling;
+pub mod storage;
 
 use crate::kind::{Cell, Column, Conversion, Kind, NameRule, Persistence, Scope, SelectableField, StoredAs, Subresource, Verb};
 use object::{Gvk, Object, Value};
@@ -92,6 +98,15 @@ impl Kind {
     }
     fn scale(self) -> Self {
         self.sub("scale", &[Verb::Get, Verb::Update, Verb::Patch], Some(Gvk::new("autoscaling", "v1", "Scale")))
+    }
+    /// A connection to a container; the body is of the core group's kind `options`.
+    fn stream(self, name: &str, options: &str) -> Self {
+        self.sub(name, &[Verb::Get, Verb::Create], Some(Gvk::new("", "v1", options)))
+    }
+    /// Requests passed on to the object, with any method and path.
+    fn proxy(self, options: &str) -> Self {
+        let verbs = [Verb::Get, Verb::Create, Verb::Update, Verb::Patch, Verb::Delete];
+        self.sub("proxy", &verbs, Some(Gvk::new("", "v1", options)))
     }
     /// A selectable field that reads as `absent` when it is not set.
     fn select(mut self, name: &str, absent: &str) -> Self {

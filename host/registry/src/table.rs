@@ -4,14 +4,20 @@ use crate::kind::Kind;
 use crate::kinds;
 
 pub(crate) fn rows() -> Vec<Kind> {
-    let groups: [fn() -> Vec<Kind>; 7] = [
+    let groups: &[fn() -> Vec<Kind>] = &[
         kinds::core::rows,
         kinds::apps::rows,
+        kinds::autoscaling::rows,
+        kinds::batch::rows,
         kinds::coordination::rows,
         kinds::coracle::rows,
         kinds::discovery::rows,
+        kinds::networking::rows,
         kinds::node::rows,
+        kinds::policy::rows,
         kinds::rbac::rows,
+        kinds::scheduling::rows,
+        kinds::storage::rows,
     ];
     groups.iter().flat_map(|rows| rows()).collect()
 }

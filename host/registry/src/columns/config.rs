@@ -5,7 +5,7 @@ use object::{Object, Value, json};
 
 fn entries(item: &Object, fields: &[&str]) -> Value {
     let count: usize = fields.iter().filter_map(|f| item.at(&[f])?.as_object()).map(object::Map::len).sum();
-    json!(count.to_string())
+    json!(count)
 }
 
 pub(crate) fn config_map_entries(item: &Object) -> Value {
@@ -21,7 +21,7 @@ pub(crate) fn secret_entries(item: &Object) -> Value {
 }
 
 pub(crate) fn service_account_secrets(item: &Object) -> Value {
-    json!(list(item, &["secrets"]).len().to_string())
+    json!(list(item, &["secrets"]).len())
 }
 
 pub(crate) fn lease_holder(item: &Object) -> Value {

@@ -1,4 +1,5 @@
-//! Cells of events: `printEvent` of upstream's printers.
+//! Cells of events: `printEvent` of upstream's printers. The events.k8s.io form names most fields otherwise; the first name
+//! in each pair is the core one.
 
 use super::{age, integer, text};
 use object::{Object, Value, json};
@@ -9,13 +10,18 @@ pub(crate) fn first_seen(event: &Object) -> Value {
 }
 
 fn first_instant(event: &Object) -> &str {
-    let first = event.str_at(&["firstTimestamp"]);
+    let first = either(event, &["firstTimestamp"], &["deprecatedFirstTimestamp"]);
     if first.is_empty() { event.str_at(&["eventTime"]) } else { first }
+}
+
+fn either<'e>(event: &'e Object, core: &[&str], other: &[&str]) -> &'e str {
+    let found = event.str_at(core);
+    if found.is_empty() { event.str_at(other) } else { found }
 }
 
 pub(crate) fn last_seen(event: &Object) -> Value {
     let series = event.str_at(&["series", "lastObservedTime"]);
-    let last = event.str_at(&["lastTimestamp"]);
+    let last = either(event, &["lastTimestamp"], &["deprecatedLastTimestamp"]);
     json!(age::since(if !series.is_empty() {
         series
     } else if !last.is_empty() {
@@ -34,21 +40,21 @@ pub(crate) fn reason(event: &Object) -> Value {
 }
 
 pub(crate) fn object(event: &Object) -> Value {
-    let kind = event.str_at(&["involvedObject", "kind"]).to_lowercase();
-    let name = event.str_at(&["involvedObject", "name"]);
+    let kind = either(event, &["involvedObject", "kind"], &["regarding", "kind"]).to_lowercase();
+    let name = either(event, &["involvedObject", "name"], &["regarding", "name"]);
     json!(if name.is_empty() { kind } else { format!("{kind}/{name}") })
 }
 
 pub(crate) fn subobject(event: &Object) -> Value {
-    text(event, &["involvedObject", "fieldPath"], "")
+    json!(either(event, &["involvedObject", "fieldPath"], &["regarding", "fieldPath"]))
 }
 
 pub(crate) fn source(event: &Object) -> Value {
-    let component = match event.str_at(&["source", "component"]) {
-        "" => event.str_at(&["reportingComponent"]),
+    let component = match either(event, &["source", "component"], &["deprecatedSource", "component"]) {
+        "" => either(event, &["reportingComponent"], &["reportingController"]),
         component => component,
     };
-    let host = match event.str_at(&["source", "host"]) {
+    let host = match either(event, &["source", "host"], &["deprecatedSource", "host"]) {
         "" => event.str_at(&["reportingInstance"]),
         host => host,
     };
@@ -56,10 +62,11 @@ pub(crate) fn source(event: &Object) -> Value {
 }
 
 pub(crate) fn message(event: &Object) -> Value {
-    json!(event.str_at(&["message"]).trim())
+    json!(either(event, &["message"], &["note"]).trim())
 }
 
 pub(crate) fn count(event: &Object) -> Value {
-    let count = integer(event, &["series", "count"]).max(integer(event, &["count"])).max(1);
-    json!(count.to_string())
+    let series = event.at(&["series", "count"]).and_then(Value::as_i64);
+    let count = integer(event, &["count"]).max(integer(event, &["deprecatedCount"])).max(1);
+    json!(series.unwrap_or(count))
 }

@@ -18,7 +18,7 @@ pub(crate) fn external_ip(service: &Object) -> Value {
         "ClusterIP" | "NodePort" if ips.is_empty() => none(),
         "ClusterIP" | "NodePort" => json!(ips.join(",")),
         "LoadBalancer" => {
-            let mut told = ingress(service);
+            let mut told = ingress_points(service);
             told.append(&mut ips);
             if told.is_empty() { json!("<pending>") } else { json!(told.join(",")) }
         }
@@ -27,7 +27,8 @@ pub(crate) fn external_ip(service: &Object) -> Value {
     }
 }
 
-fn ingress(service: &Object) -> Vec<&str> {
+/// Addresses, or else host names, of `status.loadBalancer`; of ingresses too.
+pub(crate) fn ingress_points(service: &Object) -> Vec<&str> {
     let mut told: Vec<&str> = Vec::new();
     for point in list(service, &["status", "loadBalancer", "ingress"]) {
         let address = [str_of(point, "ip"), str_of(point, "hostname")].into_iter().find(|a| !a.is_empty());

@@ -1,6 +1,7 @@
-//! Cells of deployments and replica sets: `printDeployment`, `printReplicaSet` of upstream's printers.
+//! Cells of kinds with a pod template: `printDeployment`, `printReplicaSet`, `printDaemonSet`, `printPodTemplate`,
+//! `printControllerRevision` and the like of upstream's printers.
 
-use super::{integer, list, str_of};
+use super::{format_labels, integer, list, none, str_of};
 use object::{Object, Value, json};
 
 pub(crate) fn deployment_ready(item: &Object) -> Value {
@@ -28,17 +29,74 @@ pub(crate) fn replica_set_ready(item: &Object) -> Value {
     json!(integer(item, &["status", "readyReplicas"]))
 }
 
+const CONTAINERS: [&str; 4] = ["spec", "template", "spec", "containers"];
+
 pub(crate) fn containers(item: &Object) -> Value {
-    of_containers(item, "name")
+    of_containers(item, &CONTAINERS, "name")
 }
 
 pub(crate) fn images(item: &Object) -> Value {
-    of_containers(item, "image")
+    of_containers(item, &CONTAINERS, "image")
 }
 
-fn of_containers(item: &Object, field: &str) -> Value {
-    let told: Vec<&str> = list(item, &["spec", "template", "spec", "containers"]).iter().map(|c| str_of(c, field)).collect();
+/// Of each container at a path, in order.
+pub(crate) fn of_containers(item: &Object, path: &[&str], field: &str) -> Value {
+    let told: Vec<&str> = list(item, path).iter().map(|c| str_of(c, field)).collect();
     json!(told.join(","))
+}
+
+/// PodTemplates have their template at the root.
+pub(crate) fn template_containers(item: &Object) -> Value {
+    of_containers(item, &["template", "spec", "containers"], "name")
+}
+
+pub(crate) fn template_images(item: &Object) -> Value {
+    of_containers(item, &["template", "spec", "containers"], "image")
+}
+
+pub(crate) fn template_labels(item: &Object) -> Value {
+    json!(format_labels(item.at(&["template", "metadata", "labels"])))
+}
+
+pub(crate) fn daemon_desired(item: &Object) -> Value {
+    json!(integer(item, &["status", "desiredNumberScheduled"]))
+}
+
+pub(crate) fn daemon_current(item: &Object) -> Value {
+    json!(integer(item, &["status", "currentNumberScheduled"]))
+}
+
+pub(crate) fn daemon_ready(item: &Object) -> Value {
+    json!(integer(item, &["status", "numberReady"]))
+}
+
+pub(crate) fn daemon_up_to_date(item: &Object) -> Value {
+    json!(integer(item, &["status", "updatedNumberScheduled"]))
+}
+
+pub(crate) fn daemon_available(item: &Object) -> Value {
+    json!(integer(item, &["status", "numberAvailable"]))
+}
+
+pub(crate) fn daemon_node_selector(item: &Object) -> Value {
+    json!(format_labels(item.at(&["spec", "template", "spec", "nodeSelector"])))
+}
+
+pub(crate) fn revision(item: &Object) -> Value {
+    json!(integer(item, &["revision"]))
+}
+
+/// `kind.group/name` of the controlling owner.
+pub(crate) fn revision_controller(item: &Object) -> Value {
+    let Some(owner) = item.controller() else { return none() };
+    let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+    let kind = if group.is_empty() { owner.kind.clone() } else { format!("{}.{group}", owner.kind) };
+    json!(format!("{}/{}", kind.to_lowercase(), owner.name))
+}
+
+/// A selector that is a plain map, as of ReplicationControllers.
+pub(crate) fn plain_selector(item: &Object) -> Value {
+    json!(format_labels(item.at(&["spec", "selector"])))
 }
 
 /// As `metav1.FormatLabelSelector` writes it; `<none>` for one that selects everything.

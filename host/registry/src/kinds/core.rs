@@ -1,12 +1,32 @@
 //! The core group, v1: `pkg/registry/core` and `pkg/apis/core`.
 
+mod controllers;
+mod limits;
+mod volumes;
+
 use super::row;
 use crate::columns::{config, endpoints, event, namespace, node, pod, service};
 use crate::kind::{Cell, Kind, NameRule, Verb};
 use object::Gvk;
 
 pub(crate) fn rows() -> Vec<Kind> {
-    vec![namespaces(), pods(), nodes(), services(), endpoints_row(), configmaps(), secrets(), serviceaccounts(), events()]
+    vec![
+        namespaces(),
+        pods(),
+        nodes(),
+        services(),
+        endpoints_row(),
+        configmaps(),
+        secrets(),
+        serviceaccounts(),
+        events(),
+        controllers::pod_templates(),
+        controllers::replication_controllers(),
+        volumes::volumes(),
+        volumes::claims(),
+        limits::limit_ranges(),
+        limits::resource_quotas(),
+    ]
 }
 
 fn core(kind: &str, resource: &str) -> Kind {
@@ -37,6 +57,12 @@ fn pods() -> Kind {
         .sub("binding", &[Verb::Create], Some(Gvk::new("", "v1", "Binding")))
         .sub("eviction", &[Verb::Create], Some(Gvk::new("policy", "v1", "Eviction")))
         .sub("log", &[Verb::Get], None)
+        .sub("ephemeralcontainers", &[Verb::Get, Verb::Update, Verb::Patch], None)
+        .sub("resize", &[Verb::Get, Verb::Update, Verb::Patch], None)
+        .stream("attach", "PodAttachOptions")
+        .stream("exec", "PodExecOptions")
+        .stream("portforward", "PodPortForwardOptions")
+        .proxy("PodProxyOptions")
         .select("spec.nodeName", "")
         .select("spec.restartPolicy", "")
         .select("spec.schedulerName", "")
@@ -44,6 +70,7 @@ fn pods() -> Kind {
         .select("spec.hostNetwork", "false")
         .select("status.phase", "")
         .select("status.podIP", "")
+        .select("status.podIPs", "")
         .select("status.nominatedNodeName", "")
         .name_column()
         .show("Ready", "string", "Ready containers of all containers.", pod::ready)
@@ -64,6 +91,7 @@ fn nodes() -> Kind {
         .cluster()
         .short(&["no"])
         .status()
+        .proxy("NodeProxyOptions")
         .select("spec.unschedulable", "false")
         .name_column()
         .show("Status", "string", "Readiness of the node, and whether it takes new pods.", node::status)
@@ -85,6 +113,7 @@ fn services() -> Kind {
         .create_on_update()
         .names(NameRule::Dns1035Label)
         .status()
+        .proxy("ServiceProxyOptions")
         .select("spec.clusterIP", "")
         .select("spec.type", "")
         .name_column()
@@ -129,6 +158,7 @@ fn secrets() -> Kind {
 fn serviceaccounts() -> Kind {
     core("ServiceAccount", "serviceaccounts")
         .short(&["sa"])
+        .sub("token", &[Verb::Create], Some(Gvk::new("authentication.k8s.io", "v1", "TokenRequest")))
         .name_column()
         .show("Secrets", "string", "Number of secrets that the account may mount.", config::service_account_secrets)
         .age_column()
