@@ -1,5 +1,6 @@
 //! Subresources beside `status`, which is the object itself: a row of [`table`] each.
 
+mod approval;
 mod binding;
 mod eviction;
 mod finalize;

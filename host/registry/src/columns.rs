@@ -1,12 +1,16 @@
 //! The Table form of objects, which `kubectl get` prints: `meta.k8s.io/v1 Table`, cells as upstream's printers make them
 //! (`pkg/printers/internalversion/printers.go`).
 
+pub(crate) mod admission;
 pub mod age;
 pub(crate) mod autoscaler;
 pub(crate) mod batch;
+pub(crate) mod certificates;
 pub(crate) mod config;
 pub(crate) mod endpoints;
 pub(crate) mod event;
+pub(crate) mod extension;
+pub(crate) mod flowcontrol;
 pub(crate) mod limits;
 pub(crate) mod namespace;
 pub(crate) mod networking;
@@ -15,6 +19,7 @@ pub(crate) mod path;
 pub(crate) mod pod;
 pub(crate) mod policy;
 pub(crate) mod rbac;
+pub(crate) mod resource;
 pub(crate) mod service;
 pub(crate) mod storage;
 pub(crate) mod volume;

@@ -6,8 +6,10 @@
 //!
 //! Descriptions are most of the text and only documentation needs them, so they lie compressed in a table of their own.
 
+mod build;
 mod coracle;
 mod describe;
+mod metrics;
 
 pub use describe::{Descriptions, descriptions};
 
@@ -38,6 +40,7 @@ pub fn builtin() -> &'static Graph {
         // The table is part of this file's crate and a test decodes it, so it cannot be malformed.
         let mut graph = decode(TABLE).unwrap_or_default();
         coracle::add(&mut graph);
+        metrics::add(&mut graph);
         graph
     })
 }

@@ -1,18 +1,28 @@
 //! Kind rows, one file per group, and the words they are written in.
 
+pub mod admissionregistration;
+pub mod apiextensions;
+pub mod apiregistration;
 pub mod apps;
+pub mod authentication;
+pub mod authorization;
 pub mod autoscaling;
 pub mod batch;
+pub mod certificates;
 pub mod coordination;
 pub mod coracle;
 pub mod core;
 pub mod discovery;
+pub mod flowcontrol;
+pub mod metrics;
 pub mod networking;
 pub mod node;
 pub mod policy;
 pub mod rbac;
+pub mod resource;
 pub mod scheduling;
 pub mod storage;
+pub mod storagemigration;
 
 use crate::kind::{Cell, Column, Conversion, Kind, NameRule, Persistence, Scope, SelectableField, StoredAs, Subresource, Verb};
 use object::{Gvk, Object, Value};
@@ -65,8 +75,12 @@ impl Kind {
         self
     }
     /// Shown by `kubectl get all`.
-    fn in_all(mut self) -> Self {
-        self.categories.push("all".to_owned());
+    fn in_all(self) -> Self {
+        self.category("all")
+    }
+    /// Shown by `kubectl get <name>`.
+    fn category(mut self, name: &str) -> Self {
+        self.categories.push(name.to_owned());
         self
     }
     fn generation(mut self) -> Self {
@@ -121,7 +135,6 @@ impl Kind {
         self
     }
     /// Answered by code and never stored; `verbs` is all that it can.
-    #[allow(dead_code)]
     fn virtual_kind(mut self, verbs: &[Verb]) -> Self {
         self.is_virtual = true;
         self.verbs = verbs.to_vec();

@@ -1,6 +1,6 @@
 //! Who answers which subresource. `""` as group and resource: of every kind that has it.
 
-use super::{Handler, binding, eviction, finalize, log, scale};
+use super::{Handler, approval, binding, eviction, finalize, log, scale};
 use registry::Kind;
 
 const ROWS: &[(&str, &str, &str, &dyn Handler)] = &[
@@ -8,6 +8,7 @@ const ROWS: &[(&str, &str, &str, &dyn Handler)] = &[
     ("", "pods", "eviction", &eviction::Eviction),
     ("", "pods", "log", &log::Log),
     ("", "namespaces", "finalize", &finalize::Finalize),
+    ("certificates.k8s.io", "certificatesigningrequests", "approval", &approval::Approval),
     ("", "", "scale", &scale::Scale),
 ];
 

@@ -1,8 +1,7 @@
 //! Definitions of Coracle's own kinds, written by hand.
 
-use object::Value;
-use object::schema::{Field, Graph, List, ListKind, Scalar, Shape, Struct, Type, TypeId};
-use std::sync::Arc;
+use super::build::{Types, default, field as tagged, required};
+use object::schema::{Field, Graph, List, ListKind, Scalar, Shape, TypeId};
 
 /// Adds `dev.coracle.v1alpha1.*`. `ObjectMeta` must be in the graph already, else metadata is any JSON.
 pub(super) fn add(graph: &mut Graph) {
@@ -43,8 +42,7 @@ pub(super) fn add(graph: &mut Graph) {
             field("timeouts", int64, "Calls that took too long."),
         ],
     );
-    let metadata = types.graph.by_name.get("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta").copied();
-    let metadata = metadata.unwrap_or_else(|| types.anonymous(Shape::Any));
+    let metadata = types.known("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
     types.named(
         "dev.coracle.v1alpha1.WasmPlugin",
         "A sandboxed WebAssembly component that extends the cluster.",
@@ -58,42 +56,7 @@ pub(super) fn add(graph: &mut Graph) {
     );
 }
 
-struct Types<'g> {
-    graph: &'g mut Graph,
-}
-
-impl Types<'_> {
-    fn scalar(&mut self, scalar: Scalar) -> TypeId {
-        self.anonymous(Shape::Scalar(scalar))
-    }
-    fn anonymous(&mut self, shape: Shape) -> TypeId {
-        self.graph.push(Type { name: Arc::from(""), description: Arc::from(""), shape })
-    }
-    fn named(&mut self, name: &str, description: &str, mut fields: Vec<Field>) -> TypeId {
-        fields.sort_by(|a, b| a.name.cmp(&b.name));
-        let shape = Shape::Struct(Struct { fields, preserve_unknown: false, atomic: false });
-        self.graph.push(Type { name: Arc::from(name), description: Arc::from(description), shape })
-    }
-}
-
+/// Coracle's own kinds have no protobuf form.
 fn field(name: &str, ty: TypeId, description: &str) -> Field {
-    Field {
-        name: Arc::from(name),
-        ty,
-        description: Arc::from(description),
-        required: false,
-        nullable: false,
-        default: None,
-        atomic: false,
-        retain_keys: false,
-        tag: 0,
-    }
-}
-
-fn required(field: Field) -> Field {
-    Field { required: true, ..field }
-}
-
-fn default(field: Field, value: impl Into<Value>) -> Field {
-    Field { default: Some(value.into()), ..field }
+    tagged(name, 0, ty, description)
 }
