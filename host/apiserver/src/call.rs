@@ -5,7 +5,6 @@ use crate::request::RequestInfo;
 use crate::server::Shared;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use object::StatusError;
 use parking_lot::Mutex;
 use registry::{Kind, Subresource};
 use std::sync::Arc;
@@ -37,28 +36,12 @@ pub struct Target {
     pub subresource: Option<Subresource>,
 }
 
-/// `fieldValidation`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldValidation {
-    Ignore,
-    Warn,
-    Strict,
-}
-
 /// Characters of all warnings of an answer.
 const WARNINGS_MAX: usize = 4096;
 /// Characters of one warning that would go beyond it.
 const WARNING_MAX: usize = 256;
 /// Some clients take a hundred headers in all.
 const WARNINGS: usize = 64;
-
-/// Options that all writes share.
-#[derive(Clone, Debug)]
-pub struct WriteOptions {
-    pub dry_run: bool,
-    pub field_manager: String,
-    pub field_validation: FieldValidation,
-}
 
 impl Call {
     pub fn new(shared: Arc<Shared>, info: RequestInfo, parts: &http::request::Parts, query: Query, body: Bytes) -> Self {
@@ -92,37 +75,5 @@ impl Call {
 
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
-    }
-
-    /// `dryRun`, `fieldManager` and `fieldValidation` of the query; the manager's default is the user agent's first part.
-    pub fn write_options(&self) -> Result<WriteOptions, StatusError> {
-        for value in self.query.all("dryRun") {
-            if value != "All" {
-                let message = format!("invalid value {value:?} for dryRun, only \"All\" is supported");
-                return Err(StatusError::bad_request(message));
-            }
-        }
-        let field_validation = match self.query.get("fieldValidation") {
-            "" | "Warn" => FieldValidation::Warn,
-            "Ignore" => FieldValidation::Ignore,
-            "Strict" => FieldValidation::Strict,
-            other => {
-                let message =
-                    format!("fieldValidation: Unsupported value: \"{other}\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"");
-                return Err(StatusError::bad_request(message));
-            }
-        };
-        let named = self.query.get("fieldManager");
-        if named.len() > 128 {
-            return Err(StatusError::bad_request("fieldManager: Too long: may not be more than 128 bytes"));
-        }
-        let field_manager = if named.is_empty() {
-            let agent = self.header("user-agent").split('/').next().unwrap_or_default();
-            let printable: String = agent.chars().filter(|c| !c.is_control()).take(128).collect();
-            if printable.is_empty() { "unknown".to_owned() } else { printable }
-        } else {
-            named.to_owned()
-        };
-        Ok(WriteOptions { dry_run: self.query.has("dryRun"), field_manager, field_validation })
     }
 }

@@ -26,6 +26,7 @@ mod metrics;
 mod negotiate;
 mod nonresource;
 mod openapi;
+mod options;
 pub mod pki;
 mod protobuf;
 mod query;

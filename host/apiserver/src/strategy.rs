@@ -25,6 +25,17 @@ pub struct Context<'a> {
     pub dry_run: bool,
 }
 
+/// What becomes of dependents when a delete does not say (`GarbageCollectionDeleteStrategy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    /// They are deleted after it.
+    Background,
+    /// They stay: ReplicationControllers and Jobs, as in their first days.
+    Orphan,
+    /// The kind owns nothing and takes no part: events.
+    Unsupported,
+}
+
 pub trait Strategy: Send + Sync {
     /// Sets what only the server sets, before validation.
     fn prepare_create(&self, _context: &Context, _new: &mut Object) {}
@@ -62,6 +73,10 @@ pub trait Strategy: Send + Sync {
     /// Seconds that the object may take to end, for kinds that end gracefully; `None` for all others.
     fn grace_period(&self, _object: &Object, _asked: Option<i64>) -> Option<i64> {
         None
+    }
+
+    fn propagation(&self) -> Propagation {
+        Propagation::Background
     }
 
     /// The object waits for more than `metadata.finalizers`: namespaces' `spec.finalizers`.

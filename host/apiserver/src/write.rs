@@ -19,9 +19,10 @@ pub use delete::{DeleteOptions, delete, delete_collection, delete_one};
 pub use patch::{Patch, patch};
 pub use update::{Edit, edit, update};
 
-pub use decode::{body_of, required_body};
+pub use decode::{body_of, media_type, required_body};
 
-use crate::call::{Call, Response, Target, WriteOptions};
+use crate::call::{Call, Response, Target};
+use crate::options::WriteOptions;
 use crate::negotiate::Accept;
 use crate::strategy::{self, Context, Strategy};
 use crate::{convert, negotiate, respond, transform};
@@ -54,7 +55,7 @@ impl<'c> Write<'c> {
             kind: target.stored.clone(),
             request: target.kind.clone(),
             subresource: target.subresource.as_ref().map(|s| s.name.clone()),
-            options: call.write_options()?,
+            options: WriteOptions::read(call)?,
             strategy: strategy::of(&target.stored),
             accept: negotiate::accept(call.header("accept"))?,
         })

@@ -149,7 +149,7 @@ async fn strict_decoding() {
     let strict = post("&fieldValidation=Strict").await;
     assert_eq!(strict.code, 400);
     assert!(strict.message().contains("strict decoding error: duplicate field \"data.k\", unknown field \"nope\""), "{}", strict.message());
-    assert_eq!(post("&fieldValidation=Maybe").await.code, 400);
+    assert_eq!(post("&fieldValidation=Maybe").await.code, 422);
     let cut = f.send("POST", MAPS, "application/json", "", "{\"kind\":").await;
     assert_eq!(cut.code, 400);
     assert!(cut.message().starts_with("couldn't get version/kind; json parse error: "), "{}", cut.message());

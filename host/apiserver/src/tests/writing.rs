@@ -121,7 +121,7 @@ async fn delete_options_are_understood_or_refused() {
         (r#"{"propagationPolicy":"Foo"}"#, 422, "propagationPolicy: Unsupported value: \"Foo\""),
         (r#"{"propagationPolicy":"Orphan","orphanDependents":true}"#, 422, "cannot be both set"),
         (r#"{"dryRun":"All"}"#, 400, "cannot be handled as a DeleteOptions"),
-        (r#"{"dryRun":["Some"]}"#, 422, "dryRun: Unsupported value: \"Some\": supported values: \"All\""),
+        (r#"{"dryRun":["Some"]}"#, 422, "dryRun: Unsupported value: [\"Some\"]: supported values: \"All\""),
         (r#"{"preconditions":{"resourceVersion":"1"}}"#, 409, "Precondition failed: ResourceVersion in precondition: 1"),
     ] {
         let refused = f.send("DELETE", &one, "application/json", "", body).await;
@@ -272,4 +272,62 @@ async fn the_kubernetes_service_comes_back() {
     f.delete(&format!("{path}/kubernetes")).await.expect(200);
     assert_eq!((watch.told().await, watch.told().await), ("DELETED kubernetes".to_owned(), "ADDED kubernetes".to_owned()));
     assert_eq!(f.get(&format!("{path}/kubernetes")).await.expect(200)["spec"]["clusterIP"], "10.43.0.1");
+}
+
+/// `ValidateCreateOptions`, `ValidatePatchOptions` and what clients may put into managedFields.
+#[tokio::test]
+async fn options_of_writes_are_checked() {
+    let f = Fixture::new().await;
+    f.post(MAPS, &config_map("a")).await.expect(201);
+    let long = "m".repeat(129);
+    let cases = [
+        ("POST", "?dryRun=Some", "CreateOptions", "dryRun"),
+        ("POST", "?fieldValidation=Maybe", "CreateOptions", "fieldValidation"),
+        ("POST", &format!("?fieldManager={long}"), "CreateOptions", "fieldManager"),
+        ("PUT", "/a?fieldManager=a%0Ab", "UpdateOptions", "fieldManager"),
+        ("PATCH", "/a?force=true", "PatchOptions", "force"),
+    ];
+    for (method, tail, kind, field) in cases {
+        let media = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+        let told = f.send(method, &format!("{MAPS}{tail}"), media, "", config_map("a").to_string()).await.expect(422);
+        assert_eq!((&told["details"]["kind"], &told["details"]["causes"][0]["field"]), (&json!(kind), &json!(field)), "{tail}");
+    }
+    let applied = f.patch(&format!("{MAPS}/a"), "apply", &config_map("a")).await.expect(422);
+    assert_eq!(applied["details"]["causes"][0]["reason"], "FieldValueRequired");
+    let mut told = config_map("b");
+    told["metadata"]["managedFields"] = json!([{ "manager": "m", "operation": "Delete", "fieldsType": "FieldsV2" }]);
+    let refused = f.post(MAPS, &told).await.expect(422);
+    assert_eq!(refused["details"]["causes"].as_array().unwrap().len(), 2, "{refused}");
+}
+
+/// `shouldOrphanDependents`: what is asked for overrides what the object says.
+#[tokio::test]
+async fn propagation_is_written_as_finalizers() {
+    let f = Fixture::new().await;
+    let finalizers = ["orphan", "foregroundDeletion"];
+    for (own, query, expect) in [
+        (&[][..], "?propagationPolicy=Orphan", 200),
+        (&[], "?propagationPolicy=Foreground", 200),
+        (&[], "?orphanDependents=true", 200),
+        (&finalizers[..1], "?propagationPolicy=Background", 200),
+        (&finalizers[..1], "", 200),
+    ] {
+        let mut map = config_map("p");
+        map["metadata"]["finalizers"] = json!(own);
+        f.post(MAPS, &map).await.expect(201);
+        let answer = f.delete(&format!("{MAPS}/p{query}")).await.expect(expect);
+        let held = answer["metadata"]["finalizers"].clone();
+        match query {
+            "?propagationPolicy=Foreground" => assert_eq!(held, json!(["foregroundDeletion"])),
+            "?propagationPolicy=Background" => assert_eq!(answer["status"], "Success"),
+            _ => assert_eq!(held, json!(["orphan"]), "{query}"),
+        }
+        if held.is_array() {
+            f.patch(&format!("{MAPS}/p"), "merge", &json!({ "metadata": { "finalizers": null } })).await.expect(200);
+        }
+    }
+    let mut held = config_map("h");
+    held["metadata"]["finalizers"] = json!(["example.com/hold"]);
+    f.post(MAPS, &held).await.expect(201);
+    f.delete(&format!("{MAPS}/h?orphanDependents=false")).await.expect(202);
 }

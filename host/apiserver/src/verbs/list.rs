@@ -118,7 +118,10 @@ async fn past(
     // The least key after a key is the key with a zero byte.
     let start = after.map_or_else(|| base.clone(), |after| format!("{prefix}{after}\0"));
     let end = store::prefix_end(base.as_bytes());
-    let page = call.shared.store.range(start.as_bytes(), &end, 0, Some(revision)).await;
+    // Without selectors the store can stop at the limit, and count what is left.
+    let plain = selection.is_everything() && Arc::ptr_eq(kind, &target.stored) && !kind.is_custom();
+    let at_most = if plain { limit } else { 0 };
+    let page = call.shared.store.range(start.as_bytes(), &end, at_most, Some(revision)).await;
     let page = page.map_err(|error| match error {
         store::Error::Compacted { oldest, .. } => match after {
             None => StatusError::expired(format!("The resourceVersion for the provided list is too old: {revision} ({oldest})")),
@@ -130,6 +133,7 @@ async fn past(
         },
         other => crate::server::store_error(&other),
     })?;
+    let left = usize::try_from(page.remaining).unwrap_or(usize::MAX);
     let mut items: Vec<Arc<Item>> = Vec::new();
     for entry in page.entries {
         let Some(key) = std::str::from_utf8(&entry.key).ok().and_then(|k| k.strip_prefix(&prefix)) else { continue };
@@ -138,7 +142,7 @@ async fn past(
     }
     let mut items = convert::items(&call.shared, &target.stored, kind, items).await?;
     items.retain(|item| selection.matches(kind, item));
-    let remaining = cut(&mut items, limit);
+    let remaining = cut(&mut items, limit).saturating_add(left);
     Ok((items, remaining, revision))
 }
 

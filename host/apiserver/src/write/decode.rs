@@ -1,7 +1,8 @@
 //! Bodies to objects, strict by schema (`k8s.io/apiserver/pkg/endpoints/handlers/{create,rest}.go`).
 
 use super::Write;
-use crate::call::{Call, FieldValidation};
+use crate::call::Call;
+use crate::options::FieldValidation;
 use crate::{protobuf, yaml};
 use object::decode::Decoded;
 use object::gvk::split_api_version;

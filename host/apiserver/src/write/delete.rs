@@ -7,11 +7,13 @@ use super::decode::{body_of, body_value};
 use super::update::finished;
 use crate::admission;
 use crate::call::{Call, Response, Target};
-use crate::{negotiate, respond, transform, verbs};
+use crate::strategy::Propagation;
+use crate::{negotiate, options, respond, transform, verbs};
 use bytes::Bytes;
 use futures::future::join_all;
 use http::StatusCode;
-use object::{GroupKind, Object, StatusCause, StatusError, Value, json};
+use object::field::{ErrorList, Path};
+use object::{Object, StatusError, Value, json};
 use std::time::{Duration, SystemTime};
 
 const ORPHAN: &str = "orphan";
@@ -30,6 +32,8 @@ pub struct DeleteOptions {
     /// `Orphan`, `Background`, `Foreground`, or empty.
     pub propagation: String,
     pub dry_run: bool,
+    /// `orphanDependents: false` was said: a deletion that goes on is answered with 202.
+    accepts: bool,
 }
 
 /// What a delete leaves behind.
@@ -43,25 +47,19 @@ pub enum Deleted {
 impl DeleteOptions {
     /// From the body, or from the query when there is none.
     pub fn read(call: &Call) -> Result<Self, StatusError> {
-        let body = body_value(call)?;
-        let query = &call.query;
-        if body.is_none() && query.has("orphanDependents") && !query.get("propagationPolicy").is_empty() {
-            return Err(twice(query.get("propagationPolicy")));
-        }
-        let mut options = match &body {
-            Some(body) => Self::of_value(call, body)?,
-            None => Self {
-                grace_period_seconds: query.integer("gracePeriodSeconds")?,
-                propagation: match query.optional_flag("orphanDependents") {
-                    Some(true) => "Orphan".to_owned(),
-                    Some(false) => "Background".to_owned(),
-                    None => query.get("propagationPolicy").to_owned(),
-                },
-                ..Self::default()
-            },
+        let Some(body) = body_value(call)? else {
+            let query = &call.query;
+            let policy = query.get("propagationPolicy");
+            let grace = query.integer("gracePeriodSeconds")?;
+            let dry_run: Vec<&str> = query.all("dryRun").collect();
+            return Self { grace_period_seconds: grace, ..Self::default() }.checked(
+                query.optional_flag("orphanDependents"),
+                policy,
+                &dry_run,
+            );
         };
-        options.dry_run |= query.has("dryRun");
-        options.check()?;
+        let mut options = Self::of_value(call, &body)?;
+        options.dry_run |= call.query.has("dryRun");
         Ok(options)
     }
 
@@ -78,44 +76,37 @@ impl DeleteOptions {
             let found = body.get("preconditions").and_then(|p| p.get(field)).and_then(Value::as_str);
             found.unwrap_or_default().to_owned()
         };
-        let mut propagation = body.get("propagationPolicy").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if let Some(orphan) = body.get("orphanDependents").and_then(Value::as_bool) {
-            if !propagation.is_empty() {
-                return Err(twice(&propagation));
-            }
-            propagation = if orphan { "Orphan" } else { "Background" }.to_owned();
-        }
-        let dry_run = body.get("dryRun").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        if let Some(other) = dry_run.iter().find(|v| v.as_str() != Some("All")) {
-            return Err(invalid("dryRun", "FieldValueNotSupported", format!("Unsupported value: {other}: supported values: \"All\"")));
-        }
-        Ok(Self {
+        let policy = body.get("propagationPolicy").and_then(Value::as_str).unwrap_or_default();
+        let dry_run: Vec<&str> = body.get("dryRun").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let options = Self {
             grace_period_seconds: body.get("gracePeriodSeconds").and_then(Value::as_i64),
             uid: condition("uid"),
             resource_version: condition("resourceVersion"),
-            propagation,
-            dry_run: !dry_run.is_empty(),
-        })
+            ..Self::default()
+        };
+        options.checked(body.get("orphanDependents").and_then(Value::as_bool), policy, &dry_run)
     }
 
-    fn check(&self) -> Result<(), StatusError> {
-        if matches!(self.propagation.as_str(), "" | "Orphan" | "Background" | "Foreground") {
-            return Ok(());
+    /// `ValidateDeleteOptions`; the older way to say a policy is taken as the newer one.
+    fn checked(mut self, orphan: Option<bool>, policy: &str, dry_run: &[&str]) -> Result<Self, StatusError> {
+        let (mut errors, path) = (ErrorList::new(), Path::new("propagationPolicy"));
+        if orphan.is_some() && !policy.is_empty() {
+            errors.invalid(&path, policy, "orphanDependents and deletionPropagation cannot be both set");
         }
-        let message =
-            format!("Unsupported value: \"{}\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"", self.propagation);
-        Err(invalid("propagationPolicy", "FieldValueNotSupported", message))
+        if !matches!(policy, "" | "Orphan" | "Background" | "Foreground") {
+            errors.not_supported(&path, policy, &["Foreground", "Background", "Orphan", "nil"]);
+        }
+        options::check_dry_run(dry_run, &mut errors);
+        options::refuse("DeleteOptions", errors)?;
+        self.dry_run = !dry_run.is_empty();
+        self.accepts = orphan == Some(false);
+        self.propagation = match orphan {
+            Some(true) => "Orphan".to_owned(),
+            Some(false) => "Background".to_owned(),
+            None => policy.to_owned(),
+        };
+        Ok(self)
     }
-}
-
-fn twice(propagation: &str) -> StatusError {
-    let message = format!("Invalid value: \"{propagation}\": orphanDependents and deletionPropagation cannot be both set");
-    invalid("propagationPolicy", "FieldValueInvalid", message)
-}
-
-fn invalid(field: &str, reason: &str, message: String) -> StatusError {
-    let kind = GroupKind { group: "meta.k8s.io".to_owned(), kind: "DeleteOptions".to_owned() };
-    StatusError::invalid(&kind, "", vec![StatusCause { reason: reason.to_owned(), message, field: field.to_owned() }])
 }
 
 pub async fn delete(call: &Call, target: &Target) -> Result<Response, StatusError> {
@@ -123,7 +114,10 @@ pub async fn delete(call: &Call, target: &Target) -> Result<Response, StatusErro
     let options = DeleteOptions::read(call)?;
     write.options.dry_run |= options.dry_run;
     match delete_one(&write, &call.info.name, &options).await? {
-        Deleted::Waiting(json) => write.answer(StatusCode::OK, &json).await,
+        Deleted::Waiting(json) => {
+            let status = if options.accepts { StatusCode::ACCEPTED } else { StatusCode::OK };
+            write.answer(status, &json).await
+        }
         Deleted::Gone(object) => Ok(success(&write, &object)),
     }
 }
@@ -208,7 +202,7 @@ pub async fn delete_one(write: &Write<'_>, name: &str, options: &DeleteOptions) 
 /// The object as the deletion leaves it: timestamp, grace period and the garbage collector's finalizers.
 fn mark(write: &Write<'_>, old: &Object, options: &DeleteOptions) -> Object {
     let mut object = old.clone();
-    propagate(&mut object, &options.propagation);
+    propagate(&mut object, &options.propagation, write.strategy.propagation());
     let grace = write.strategy.grace_period(old, options.grace_period_seconds);
     let grace_now = old.at(&["metadata", "deletionGracePeriodSeconds"]).and_then(Value::as_i64);
     let wanted = grace.unwrap_or(0).max(0);
@@ -234,17 +228,28 @@ fn mark(write: &Write<'_>, old: &Object, options: &DeleteOptions) -> Object {
     object
 }
 
-/// `deletionFinalizersForGarbageCollection`.
-fn propagate(object: &mut Object, policy: &str) {
-    if policy.is_empty() {
+/// `deletionFinalizersForGarbageCollection`: what was asked for, else what the object already says, else the kind's way.
+fn propagate(object: &mut Object, asked: &str, default: Propagation) {
+    let has = |finalizer: &str| object.finalizers().contains(&finalizer);
+    let (orphan, foreground) = match asked {
+        _ if default == Propagation::Unsupported => return,
+        "Orphan" => (true, false),
+        "Foreground" => (false, true),
+        "Background" => (false, false),
+        _ if has(ORPHAN) => (true, false),
+        _ if has(FOREGROUND) => (false, true),
+        _ => (default == Propagation::Orphan, false),
+    };
+    if orphan == has(ORPHAN) && foreground == has(FOREGROUND) {
         return;
     }
     let mut finalizers: Vec<String> =
         object.finalizers().into_iter().filter(|f| *f != ORPHAN && *f != FOREGROUND).map(str::to_owned).collect();
-    match policy {
-        "Orphan" => finalizers.push(ORPHAN.to_owned()),
-        "Foreground" => finalizers.push(FOREGROUND.to_owned()),
-        _ => {}
+    if orphan {
+        finalizers.push(ORPHAN.to_owned());
+    }
+    if foreground {
+        finalizers.push(FOREGROUND.to_owned());
     }
     if finalizers.is_empty() {
         object.remove_at(&["metadata", "finalizers"]);

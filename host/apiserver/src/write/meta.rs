@@ -99,6 +99,7 @@ impl Write<'_> {
         annotations(object.at(&["metadata", "annotations"]).and_then(Value::as_object), &meta.child("annotations"), errors);
         owners(object, &meta.child("ownerReferences"), errors);
         finalizers(object, &meta.child("finalizers"), errors);
+        managers(object, &meta.child("managedFields"), errors);
     }
 
     fn name_faults(&self, name: &str) -> Vec<String> {
@@ -124,6 +125,28 @@ impl Write<'_> {
                     ),
                 );
             }
+        }
+    }
+}
+
+/// `MaxSubresourceNameLength`.
+const SUBRESOURCE_MAX: usize = 256;
+
+/// `ValidateManagedFields`.
+fn managers(object: &Object, path: &Path, errors: &mut ErrorList) {
+    let entries = object.at(&["metadata", "managedFields"]).and_then(Value::as_array);
+    for (at, entry) in entries.into_iter().flatten().enumerate() {
+        let path = path.index(at);
+        let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
+        if !matches!(text("operation"), "Apply" | "Update") {
+            errors.invalid(&path.child("operation"), text("operation"), "must be `Apply` or `Update`");
+        }
+        if !matches!(text("fieldsType"), "" | "FieldsV1") {
+            errors.invalid(&path.child("fieldsType"), text("fieldsType"), "must be `FieldsV1`");
+        }
+        crate::options::field_manager(text("manager"), &path.child("manager"), errors);
+        if text("subresource").len() > SUBRESOURCE_MAX {
+            errors.too_long(&path.child("subresource"), SUBRESOURCE_MAX);
         }
     }
 }

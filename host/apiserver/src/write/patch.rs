@@ -55,10 +55,6 @@ impl Patch {
             write.strictness(&duplicates)?;
             Ok::<Value, StatusError>(value)
         };
-        let forced = call.query.has("force") && media != "application/apply-patch+yaml";
-        if forced {
-            return Err(invalid_option("force", "Forbidden: may not be specified for non-apply patch"));
-        }
         match media.as_str() {
             "application/json-patch+json" => {
                 let patch = value(&call.body)?;
@@ -70,9 +66,6 @@ impl Patch {
             "application/merge-patch+json" => mapped(value(&call.body)?).map(Self::Merge),
             "application/strategic-merge-patch+json" => mapped(value(&call.body)?).map(Self::Strategic),
             "application/apply-patch+yaml" => {
-                if call.query.get("fieldManager").is_empty() {
-                    return Err(invalid_option("fieldManager", "Required value: is required for apply patch"));
-                }
                 // JSON is YAML; as such it would take longer to read.
                 if serde_json::from_slice::<serde::de::IgnoredAny>(&call.body).is_ok() {
                     return Ok(Self::Apply(call.body.clone()));
@@ -114,13 +107,6 @@ fn mapped(value: Value) -> Result<Value, StatusError> {
         return Ok(value);
     }
     Err(StatusError::bad_request("error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"))
-}
-
-fn invalid_option(field: &str, message: &str) -> StatusError {
-    let kind = object::GroupKind { group: "meta.k8s.io".to_owned(), kind: "PatchOptions".to_owned() };
-    let reason = if message.starts_with("Required") { "FieldValueRequired" } else { "FieldValueForbidden" };
-    let cause = object::StatusCause { reason: reason.to_owned(), message: message.to_owned(), field: field.to_owned() };
-    StatusError::invalid(&kind, "", vec![cause])
 }
 
 impl Write<'_> {
