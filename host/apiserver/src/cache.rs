@@ -50,7 +50,7 @@ pub struct Caches {
 
 impl Caches {
     pub fn new(store: Arc<dyn Store>, registry: &Arc<Registry>) -> Arc<Self> {
-        let by_prefix = stored(registry).map(|k| (k.storage_prefix(), Arc::new(KindCache::new(k)))).collect();
+        let by_prefix = registry.storage_rows().into_iter().map(|k| (k.storage_prefix(), Arc::new(KindCache::new(k)))).collect();
         let (progress, trimmed) = (watch::Sender::new(Progress::default()), Mutex::new(Instant::now()));
         let (registry, by_prefix) = (registry.clone(), RwLock::new(by_prefix));
         let caches = Arc::new(Self { store, registry, by_prefix, rows: watch::Sender::new(0), progress, trimmed });
@@ -173,7 +173,7 @@ impl Caches {
     /// gone. A custom row that was replaced has other fields to select by: its cache is another one, as upstream tears down
     /// a changed definition's storage (`apiextensions-apiserver/pkg/apiserver/customresource_handler.go`).
     async fn follow_rows(&self, revision: Revision) -> Result<(), store::Error> {
-        let rows: HashMap<String, Arc<Kind>> = stored(&self.registry).map(|k| (k.storage_prefix(), k)).collect();
+        let rows: HashMap<String, Arc<Kind>> = self.registry.storage_rows().into_iter().map(|k| (k.storage_prefix(), k)).collect();
         let fits =
             |prefix: &String, cache: &Arc<KindCache>| rows.get(prefix).is_some_and(|row| !row.is_custom() || Arc::ptr_eq(row, &cache.kind));
         let ended: Vec<_> = self.by_prefix.write().extract_if(|prefix, cache| !fits(prefix, cache)).collect();
@@ -203,11 +203,6 @@ impl Caches {
             self.all().iter().for_each(|cache| cache.trim());
         }
     }
-}
-
-/// Rows whose objects are stored in their own form.
-fn stored(registry: &Registry) -> impl Iterator<Item = Arc<Kind>> + use<> {
-    registry.kinds().into_iter().filter(|k| !k.is_virtual && k.stored_as.is_none())
 }
 
 /// `/registry/<group>/<resource>/` and the rest of a key.

@@ -113,6 +113,11 @@ pub struct ServerArgs {
     #[arg(long, value_name = "NAME", default_value = "coracle0", help_heading = "Network")]
     pub bridge: String,
 
+    /// Switches API groups, versions and resources off and on: apps/v1=false, batch/v1/jobs=false, v1 (core), api/all, api/ga,
+    /// api/beta, api/alpha (may be repeated or comma-separated)
+    #[arg(long, value_name = "KEY=BOOL", help_heading = "API")]
+    pub runtime_config: Vec<String>,
+
     /// Part that does not run (may be repeated or comma-separated)
     #[arg(long, value_name = "PART", value_delimiter = ',', help_heading = "Parts")]
     pub disable: Vec<Part>,

@@ -9,7 +9,7 @@ use interfaces::authorize::MASTERS;
 use interfaces::network::PodNetwork;
 use interfaces::workload::Runtime;
 use net::Network;
-use registry::Registry;
+use registry::{Registry, RuntimeConfig};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
@@ -47,7 +47,8 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
         names.push(args.bind_address.to_string());
     }
 
-    let registry = Registry::builtin();
+    let runtime_config = RuntimeConfig::parse(args.runtime_config.iter().map(String::as_str)).context("--runtime-config")?;
+    let registry = Registry::configured(&runtime_config);
     let config = apiserver::Config {
         service_cidr: (args.service_cidr.base, args.service_cidr.prefix),
         node_ports: args.service_node_port_range,

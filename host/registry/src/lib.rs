@@ -19,7 +19,9 @@ pub mod kind;
 mod kinds;
 pub mod openapi;
 mod registry;
+pub mod runtime_config;
 mod table;
 
 pub use kind::{Cell, Column, Conversion, Kind, NameRule, Persistence, Scope, SelectableField, StoredAs, Subresource, Verb};
 pub use registry::Registry;
+pub use runtime_config::RuntimeConfig;

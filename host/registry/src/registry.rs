@@ -2,6 +2,7 @@
 
 use crate::graph;
 use crate::kind::Kind;
+use crate::runtime_config::RuntimeConfig;
 use crate::table;
 use arc_swap::ArcSwap;
 use object::schema::{Graph, Schema};
@@ -13,8 +14,10 @@ type Listener = Box<dyn Fn() + Send + Sync>;
 
 /// All served kinds. Share it by `Arc`: one for each server, as custom rows are a server's own.
 pub struct Registry {
-    /// Compiled in, sorted as `rows`.
+    /// Compiled in and served, sorted as `rows`.
     builtin: Vec<Arc<Kind>>,
+    /// Compiled in and switched off. Other versions may be stored in their form.
+    unserved: Vec<Arc<Kind>>,
     /// Built-in and custom rows, sorted by group, version, resource.
     rows: ArcSwap<Vec<Arc<Kind>>>,
     listeners: Mutex<Vec<Listener>>,
@@ -23,19 +26,26 @@ pub struct Registry {
 impl Registry {
     /// The built-in kinds. Rows are made once per process.
     pub fn builtin() -> Arc<Registry> {
-        static ROWS: OnceLock<Vec<Arc<Kind>>> = OnceLock::new();
-        let rows = ROWS.get_or_init(|| sorted(table::rows().into_iter().map(Arc::new).collect()));
-        Arc::new(Self::of(rows.clone()))
+        Self::configured(&RuntimeConfig::default())
     }
 
-    fn of(builtin: Vec<Arc<Kind>>) -> Self {
-        Self { rows: ArcSwap::from_pointee(builtin.clone()), builtin, listeners: Mutex::default() }
+    /// Those of the built-in kinds that are switched on.
+    pub fn configured(config: &RuntimeConfig) -> Arc<Registry> {
+        static ROWS: OnceLock<Vec<Arc<Kind>>> = OnceLock::new();
+        let rows = ROWS.get_or_init(|| sorted(table::rows().into_iter().map(Arc::new).collect()));
+        let (builtin, unserved) = rows.iter().cloned().partition(|kind: &Arc<Kind>| config.serves(kind));
+        Arc::new(Self::of(builtin, unserved))
+    }
+
+    fn of(builtin: Vec<Arc<Kind>>, unserved: Vec<Arc<Kind>>) -> Self {
+        Self { rows: ArcSwap::from_pointee(builtin.clone()), builtin, unserved, listeners: Mutex::default() }
     }
 
     /// Replaces all custom rows. A row whose name a built-in one has is left out.
     pub fn replace_custom(&self, custom: Vec<Arc<Kind>>) {
         let mut rows = self.builtin.clone();
-        rows.extend(custom.into_iter().filter(|c| self.builtin.binary_search_by(|k| order(k).cmp(&order(c))).is_err()));
+        let known = |custom: &Kind| self.builtin.iter().chain(&self.unserved).any(|k| order(k) == order(custom));
+        rows.extend(custom.into_iter().filter(|c| !known(c)));
         self.rows.store(Arc::new(sorted(rows)));
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|listener| listener());
     }
@@ -72,8 +82,16 @@ impl Registry {
 
     /// The row in whose form a row's objects are stored; the row itself when it has no other.
     pub fn stored(&self, kind: &Arc<Kind>) -> Arc<Kind> {
-        let other = kind.stored_as.as_ref().and_then(|s| self.resource_by_name(&s.group, &s.version, &s.resource));
-        other.unwrap_or_else(|| kind.clone())
+        let Some(form) = &kind.stored_as else { return kind.clone() };
+        let name = (form.group.as_str(), form.version.as_str(), form.resource.as_str());
+        let unserved = || self.unserved.iter().find(|k| order(k) == name).cloned();
+        self.resource_by_name(name.0, name.1, name.2).or_else(unserved).unwrap_or_else(|| kind.clone())
+    }
+
+    /// The rows in whose form anything is stored, whether they are served or not.
+    pub fn storage_rows(&self) -> Vec<Arc<Kind>> {
+        let unserved = self.unserved.iter().cloned();
+        self.kinds().into_iter().chain(unserved).filter(|k| !k.is_virtual && k.stored_as.is_none()).collect()
     }
 
     /// Where a kind's objects stand in its graph. A kind whose definition the graph lacks is any JSON.
