@@ -43,13 +43,14 @@ const LAYERS: [&[&str]; 5] = [
 ];
 
 /// Heavy dependencies and the one crate that names each.
-const SOLE_USERS: [(&str, &str); 6] = [
+const SOLE_USERS: [(&str, &str); 7] = [
     ("wasmtime", "wasm"),
     ("wasmtime-wasi", "wasm"),
     ("libcontainer", "oci"),
     ("k8s-openapi", "typed"),
     ("redb", "store"),
     ("oci-client", "image"),
+    ("tonic", "etcd"),
 ];
 
 /// What a crate without I/O has no use for.

@@ -4,16 +4,13 @@
 //! misses nothing and sees nothing twice. A watcher whose queue is full is cut off; the writer never blocks on it.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
-use futures::Stream;
 use parking_lot::Mutex;
 
-use crate::{Error, Event, EventBatch, Revision};
+use crate::watcher::{QueueLimits, WatchStream, Watcher, size};
+use crate::{Error, EventBatch, Revision};
 
 /// How much the hub holds in memory.
 #[derive(Clone, Debug)]
@@ -21,9 +18,7 @@ pub(crate) struct Limits {
     /// Recent history, in events and in bytes of keys and values.
     pub(crate) ring_events: usize,
     pub(crate) ring_bytes: usize,
-    /// One watcher's queue, in batches and in bytes.
-    pub(crate) queue_batches: usize,
-    pub(crate) queue_bytes: usize,
+    pub(crate) queue: QueueLimits,
 }
 
 pub(crate) struct Hub {
@@ -43,35 +38,6 @@ struct Inner {
     closed: bool,
 }
 
-struct Watcher {
-    prefix: Bytes,
-    queue: Mutex<Queue>,
-}
-
-struct Queue {
-    batches: VecDeque<EventBatch>,
-    bytes: usize,
-    /// A bare mark to give when the batches are gone. A later one takes its place, so marks never fill the queue.
-    mark: Option<Revision>,
-    /// Of the last batch or mark that was put in.
-    last: Revision,
-    waker: Option<Waker>,
-    state: State,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Gets batches.
-    Live,
-    /// Gets no more; gives what is queued, then this error, then ends.
-    CutOff,
-    StoreClosed,
-    /// The error was given.
-    Ended,
-    /// The stream is gone; the hub forgets the watcher with the next write.
-    Dropped,
-}
-
 impl Hub {
     pub(crate) fn new(revision: Revision, limits: Limits) -> Self {
         let inner =
@@ -89,7 +55,7 @@ impl Hub {
         let mut inner = self.inner.lock();
         show();
         self.revision.store(revision, Ordering::Release);
-        inner.watchers.retain(|watcher| watcher.offer(&batches, &self.limits));
+        inner.watchers.retain(|watcher| watcher.offer(&batches, self.limits.queue));
         for batch in batches {
             inner.ring_events += batch.events.len();
             inner.ring_bytes += size(&batch);
@@ -125,23 +91,14 @@ impl Hub {
         if after > current {
             return Err(Error::Future { requested: after, current });
         }
-        let queue = Queue { batches: VecDeque::new(), bytes: 0, mark: None, last: after, waker: None, state: State::Live };
-        let watcher = Watcher { prefix: Bytes::copy_from_slice(prefix), queue: Mutex::new(queue) };
         let replay = (after < inner.ring_start).then_some(current);
+        let watcher = Arc::new(Watcher::new(prefix, replay.unwrap_or(after)));
         if replay.is_none() {
             // The ring is itself bounded: its part is given whole, whatever the queue's own limits.
-            let mut queue = watcher.queue.lock();
-            for batch in inner.ring.iter().filter(|batch| batch.revision > after) {
-                if let Some(part) = watcher.part(batch) {
-                    queue.push(part);
-                }
-            }
-        } else {
-            watcher.queue.lock().last = current;
+            watcher.fill(inner.ring.iter().filter(|batch| batch.revision > after));
         }
-        let watcher = Arc::new(watcher);
         inner.watchers.push(watcher.clone());
-        Ok((WatchStream { watcher }, replay))
+        Ok((WatchStream::of(watcher), replay))
     }
 
     /// Gives every watcher a progress mark.
@@ -159,124 +116,7 @@ impl Hub {
         let mut inner = self.inner.lock();
         inner.closed = true;
         for watcher in inner.watchers.drain(..) {
-            watcher.end(State::StoreClosed);
+            watcher.end(Error::Closed);
         }
-    }
-}
-
-impl Watcher {
-    fn part(&self, batch: &EventBatch) -> Option<EventBatch> {
-        let mut events = batch.events.iter().filter(|event| event.key.starts_with(&self.prefix));
-        let first = events.next()?.clone();
-        let events: Vec<Event> = std::iter::once(first).chain(events.cloned()).collect();
-        Some(EventBatch { revision: batch.revision, events })
-    }
-
-    /// Queues what concerns this watcher. False: forget the watcher.
-    fn offer(&self, batches: &[EventBatch], limits: &Limits) -> bool {
-        let mut parts = batches.iter().filter_map(|batch| self.part(batch)).peekable();
-        let mut queue = self.queue.lock();
-        if queue.state != State::Live {
-            return false;
-        }
-        if parts.peek().is_none() {
-            return true;
-        }
-        for part in parts {
-            let full = queue.batches.len() >= limits.queue_batches || queue.bytes + size(&part) > limits.queue_bytes;
-            if full && !queue.batches.is_empty() {
-                queue.state = State::CutOff;
-                break;
-            }
-            queue.push(part);
-        }
-        let live = queue.state == State::Live;
-        let waker = queue.waker.take();
-        drop(queue);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        live
-    }
-
-    fn mark(&self, revision: Revision) {
-        let mut queue = self.queue.lock();
-        if queue.state != State::Live {
-            return;
-        }
-        queue.mark = Some(revision);
-        if let Some(waker) = queue.waker.take() {
-            drop(queue);
-            waker.wake();
-        }
-    }
-
-    fn end(&self, state: State) {
-        let mut queue = self.queue.lock();
-        if queue.state == State::Live {
-            queue.state = state;
-        }
-        if let Some(waker) = queue.waker.take() {
-            drop(queue);
-            waker.wake();
-        }
-    }
-}
-
-impl Queue {
-    fn push(&mut self, batch: EventBatch) {
-        self.bytes += size(&batch);
-        self.last = batch.revision;
-        self.mark = None;
-        self.batches.push_back(batch);
-    }
-}
-
-/// The bytes that a batch keeps alive.
-fn size(batch: &EventBatch) -> usize {
-    let event = |event: &Event| {
-        event.key.len() + event.value.as_ref().map_or(0, Bytes::len) + event.previous.as_ref().map_or(0, |entry| entry.value.len())
-    };
-    batch.events.iter().map(event).sum()
-}
-
-/// What a watcher reads. Ends after an error.
-pub(crate) struct WatchStream {
-    watcher: Arc<Watcher>,
-}
-
-impl Stream for WatchStream {
-    type Item = Result<EventBatch, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut queue = self.watcher.queue.lock();
-        if let Some(batch) = queue.batches.pop_front() {
-            queue.bytes -= size(&batch);
-            return Poll::Ready(Some(Ok(batch)));
-        }
-        if let Some(revision) = queue.mark.take() {
-            queue.last = queue.last.max(revision);
-            return Poll::Ready(Some(Ok(EventBatch { revision, events: Vec::new() })));
-        }
-        let error = match queue.state {
-            State::Live => {
-                queue.waker = Some(context.waker().clone());
-                return Poll::Pending;
-            }
-            State::CutOff => Error::Slow { at: queue.last },
-            State::StoreClosed => Error::Closed,
-            State::Ended | State::Dropped => return Poll::Ready(None),
-        };
-        queue.state = State::Ended;
-        Poll::Ready(Some(Err(error)))
-    }
-}
-
-impl Drop for WatchStream {
-    fn drop(&mut self) {
-        let mut queue = self.watcher.queue.lock();
-        queue.state = State::Dropped;
-        queue.batches.clear();
-        queue.waker = None;
     }
 }

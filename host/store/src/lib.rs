@@ -12,13 +12,15 @@
 //!   writes, but the revision never goes back: revisions that a crash took away are not given out again, and a watch or a
 //!   range that starts at one of them fails with `Compacted`, as after a compaction.
 //!
-//! Where is it: `memory` and `redb` are the engines, `hub` gives events to watchers, `suite` is the contract as tests.
+//! Where is it: `memory` and `redb` are engines (crate `etcd` is one, too), `hub` gives events to watchers, `watcher` is one
+//! watcher's queue, `suite` is the contract as tests.
 
 mod hub;
 pub mod memory;
 pub mod redb;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
+pub mod watcher;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -124,6 +126,14 @@ pub enum Error {
     Format { path: String, found: u64, expected: u64 },
     #[error("no space left for the state; free some and retry")]
     Full(#[source] std::io::Error),
+    /// Nothing happened; it may be tried again soon.
+    #[error("{operation} failed: the store cannot be reached")]
+    Unavailable { operation: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+    /// The answer to a write was lost: it may have happened or not.
+    #[error("{operation}: no answer came from the store; it may have happened")]
+    Undecided { operation: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("{operation} failed: it is larger than the store takes")]
+    TooLarge { operation: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
     /// A transaction may name a key in one operation only.
     #[error("the transaction writes the key {key:?} twice")]
     DuplicateKey { key: String },
@@ -155,8 +165,14 @@ pub trait Store: Send + Sync + 'static {
     /// Engines also send marks by themselves, some seconds apart, when something was written.
     async fn progress(&self) -> Result<Revision, Error>;
 
-    /// Of the last committed write.
+    /// Of the last committed write that this process knows of. Where other processes write to the same store, theirs may be
+    /// ahead: see [`Store::current_revision`].
     fn revision(&self) -> Revision;
+
+    /// Of the last write of anyone that was committed when this was called (etcd's linearizable read).
+    async fn current_revision(&self) -> Result<Revision, Error> {
+        Ok(self.revision())
+    }
 
     /// Writes everything lazy and closes; later calls fail with [`Error::Closed`].
     async fn close(&self) -> Result<(), Error>;
@@ -175,7 +191,7 @@ pub fn prefix_end(prefix: &[u8]) -> Vec<u8> {
 }
 
 /// Refuses a transaction that writes one key twice: its events could not be told apart by revision.
-fn distinct_keys(txn: &Txn) -> Result<(), Error> {
+pub fn distinct_keys(txn: &Txn) -> Result<(), Error> {
     let key = |op: &Op| match op {
         Op::Put { key, .. } | Op::Delete { key } => key.clone(),
     };

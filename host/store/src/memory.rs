@@ -11,6 +11,7 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 
 use crate::hub::{Hub, Limits};
+use crate::watcher::QueueLimits;
 use crate::{Compare, Entry, Error, Event, EventBatch, Op, Page, Revision, Store, Txn, TxnOutcome};
 
 /// All state in maps under one lock. Writes are never durable, whatever they ask for.
@@ -32,8 +33,8 @@ struct State {
 
 impl MemoryStore {
     pub fn new() -> Arc<Self> {
-        // All history stays in the ring, as there is no disk behind it. A queue holds as much as the redb engine's.
-        let limits = Limits { ring_events: usize::MAX, ring_bytes: usize::MAX, queue_batches: 16 * 1024, queue_bytes: 16 << 20 };
+        // All history stays in the ring, as there is no disk behind it.
+        let limits = Limits { ring_events: usize::MAX, ring_bytes: usize::MAX, queue: QueueLimits::default() };
         Arc::new(Self { hub: Hub::new(0, limits), state: Mutex::new(State::default()) })
     }
 }

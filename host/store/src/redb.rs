@@ -39,6 +39,7 @@ use tokio::sync::{oneshot, watch as signal};
 use self::snapshot::{ReadError, Snapshot};
 use self::writer::{Request, Writer};
 use crate::hub::{Hub, Limits};
+use crate::watcher::QueueLimits;
 use crate::{Entry, Error, EventBatch, Page, Revision, Store, Txn, TxnOutcome};
 
 /// Limits of the engine. The defaults fit a board with 64 MiB for the whole server.
@@ -117,8 +118,7 @@ impl RedbStore {
         let limits = Limits {
             ring_events: config.recent_events,
             ring_bytes: config.recent_bytes,
-            queue_batches: config.watch_batches,
-            queue_bytes: config.watch_bytes,
+            queue: QueueLimits { batches: config.watch_batches, bytes: config.watch_bytes },
         };
         let hub = Hub::new(opened.revision, limits);
         let snapshot = Snapshot::take(&opened.database, opened.revision).map_err(ReadError::into_error)?;

@@ -37,6 +37,7 @@ pub const CASES: &[Case] = cases![
     pages_of_one_revision_show_one_state,
     the_past_is_kept_until_compacted,
     concurrent_writers_lose_no_update,
+    the_current_revision_is_of_the_last_write,
     closed_means_closed,
     watching::events_arrive_in_order_and_below_the_prefix,
     watching::a_watch_resumes_from_every_revision,
@@ -157,6 +158,14 @@ async fn nothing_written_nothing_raised(store: Arc<dyn Store>) {
     assert_eq!(commit(&*store, vec![]).await, before);
     assert_eq!(store.revision(), before);
     assert_eq!(commit(&*store, vec![delete("/none"), put("/a", "2")]).await, before + 1);
+}
+
+async fn the_current_revision_is_of_the_last_write(store: Arc<dyn Store>) {
+    for _ in 0..3 {
+        let revision = commit(&*store, vec![put("/a", "")]).await;
+        let many = futures::future::join_all((0..20).map(|_| store.current_revision())).await;
+        assert!(many.into_iter().all(|found| found.unwrap() == revision));
+    }
 }
 
 async fn names(store: &dyn Store, start: &str, end: &str) -> Vec<String> {

