@@ -9,6 +9,7 @@ mod pod_spec;
 pub mod read;
 pub mod service;
 mod table;
+mod volume;
 mod workload;
 
 pub use table::of;

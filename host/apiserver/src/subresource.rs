@@ -1,11 +1,12 @@
 //! Subresources beside `status`, which is the object itself: a row of [`table`] each.
 
 mod approval;
-mod binding;
+pub mod binding;
 mod eviction;
 mod finalize;
 mod log;
 mod scale;
+mod stream;
 mod table;
 
 use crate::call::{Call, Response, Target};

@@ -1,5 +1,6 @@
 //! The whole road over a memory store, as a client in this process sees it.
 
+mod kinds;
 mod logs;
 mod matrix;
 mod reading;

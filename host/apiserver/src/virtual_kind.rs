@@ -1,15 +1,20 @@
 //! Kinds that are never stored: a request is a question, answered by a row of `ROWS`.
 
+mod component;
 mod metrics;
 
 use crate::call::{Call, Response, Target};
-use crate::subresource::Handler;
+use crate::subresource::{Handler, binding};
 use object::StatusError;
 use registry::Kind;
 
 /// Group, resource, handler.
-const ROWS: &[(&str, &str, &dyn Handler)] =
-    &[("metrics.k8s.io", "nodes", &metrics::Metrics), ("metrics.k8s.io", "pods", &metrics::Metrics)];
+const ROWS: &[(&str, &str, &dyn Handler)] = &[
+    ("", "bindings", &binding::Bindings),
+    ("", "componentstatuses", &component::ComponentStatuses),
+    ("metrics.k8s.io", "nodes", &metrics::Metrics),
+    ("metrics.k8s.io", "pods", &metrics::Metrics),
+];
 
 fn of(kind: &Kind) -> Option<&'static dyn Handler> {
     let row = ROWS.iter().find(|(group, resource, _)| *group == kind.group && *resource == kind.resource);

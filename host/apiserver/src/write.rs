@@ -22,8 +22,8 @@ pub use update::{Edit, edit, update};
 pub use decode::{body_of, media_type, required_body};
 
 use crate::call::{Call, Response, Target};
-use crate::options::WriteOptions;
 use crate::negotiate::Accept;
+use crate::options::WriteOptions;
 use crate::strategy::{self, Context, Strategy};
 use crate::{convert, negotiate, respond, transform};
 use bytes::Bytes;

@@ -6,6 +6,7 @@ pub mod age;
 pub(crate) mod autoscaler;
 pub(crate) mod batch;
 pub(crate) mod certificates;
+pub(crate) mod component;
 pub(crate) mod config;
 pub(crate) mod endpoints;
 pub(crate) mod event;

@@ -2,12 +2,18 @@
 //! declares (`+default=…`) are in the graph and applied by `object::defaults`, before these.
 
 mod apps;
+mod batch;
 mod core;
+mod networking;
 mod pod;
 mod service;
+mod volume;
 
 use crate::kind::Kind;
 use object::{Map, Object, Value, json};
+
+#[cfg(test)]
+mod tests;
 
 type Defaults = fn(&mut Map<String, Value>);
 
@@ -19,11 +25,26 @@ const TABLE: &[(&str, &str, Defaults)] = &[
     ("", "Namespace", core::namespace),
     ("", "Node", core::node),
     ("", "Endpoints", core::endpoints),
+    ("", "LimitRange", volume::limit_range),
+    ("", "PersistentVolume", volume::volume),
+    ("", "PersistentVolumeClaim", volume::claim),
+    ("", "PodTemplate", pod::template),
+    ("", "ReplicationController", apps::replication_controller),
+    ("apps", "DaemonSet", apps::daemon_set),
     ("apps", "Deployment", apps::deployment),
     ("apps", "ReplicaSet", apps::replica_set),
+    ("apps", "StatefulSet", apps::stateful_set),
+    ("autoscaling", "HorizontalPodAutoscaler", batch::autoscaler),
+    ("batch", "CronJob", batch::cron_job),
+    ("batch", "Job", batch::job),
     ("discovery.k8s.io", "EndpointSlice", core::endpoint_slice),
+    ("networking.k8s.io", "IngressClass", networking::ingress_class),
+    ("networking.k8s.io", "NetworkPolicy", networking::network_policy),
     ("rbac.authorization.k8s.io", "RoleBinding", core::role_binding),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding", core::role_binding),
+    ("scheduling.k8s.io", "PriorityClass", networking::priority_class),
+    ("storage.k8s.io", "CSIDriver", volume::csi_driver),
+    ("storage.k8s.io", "StorageClass", volume::storage_class),
 ];
 
 /// Fills in what is absent. Idempotent; applied when an object is decoded and again after mutating admission.
@@ -66,4 +87,14 @@ fn items<'m>(map: &'m mut Map<String, Value>, key: &str) -> impl Iterator<Item =
 
 fn text<'m>(map: &'m Map<String, Value>, key: &str) -> &'m str {
     map.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// An object without labels gets those of its pods.
+fn labels_of_template(root: &mut Map<String, Value>, labels: Option<Value>) {
+    let Some(labels) = labels.filter(|l| l.as_object().is_some_and(|l| !l.is_empty())) else { return };
+    if let Some(metadata) = child_or_new(root, "metadata")
+        && metadata.get("labels").and_then(Value::as_object).is_none_or(Map::is_empty)
+    {
+        metadata.insert("labels".to_owned(), labels);
+    }
 }

@@ -28,6 +28,7 @@ pub fn selectable(kind: &Kind, item: &Object, field: &str) -> Option<String> {
             let component = source.get("component").and_then(Value::as_str).filter(|c| !c.is_empty());
             component.unwrap_or_else(|| item.str_at(&["reportingComponent"])).to_owned()
         }
+        None if field == "source" => item.str_at(&["reportingComponent"]).to_owned(),
         _ => declared.absent.clone(),
     })
 }

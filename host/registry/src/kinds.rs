@@ -13,6 +13,7 @@ pub mod coordination;
 pub mod coracle;
 pub mod core;
 pub mod discovery;
+pub mod events;
 pub mod flowcontrol;
 pub mod metrics;
 pub mod networking;

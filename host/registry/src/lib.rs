@@ -11,6 +11,7 @@
 //! - The graph is decoded once per process, on first use.
 
 pub mod columns;
+mod conversion;
 pub mod defaults;
 pub mod discovery;
 pub mod fields;

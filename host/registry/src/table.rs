@@ -20,6 +20,7 @@ pub(crate) fn rows() -> Vec<Kind> {
         kinds::discovery::rows,
         kinds::flowcontrol::rows,
         kinds::metrics::rows,
+        kinds::events::rows,
         kinds::networking::rows,
         kinds::node::rows,
         kinds::policy::rows,

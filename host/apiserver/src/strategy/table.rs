@@ -1,6 +1,6 @@
 //! Which strategy a kind has; all others have the default one.
 
-use super::{Strategy, cluster, config, namespace, pod, service, workload};
+use super::{Strategy, cluster, config, namespace, pod, service, volume, workload};
 use registry::Kind;
 
 struct Plain;
@@ -15,6 +15,8 @@ const ROWS: &[(&str, &str, &dyn Strategy)] = &[
     ("", "events", &cluster::EventStrategy),
     ("", "namespaces", &namespace::NamespaceStrategy),
     ("", "nodes", &cluster::NodeStrategy),
+    ("", "persistentvolumeclaims", &volume::ClaimStrategy),
+    ("", "persistentvolumes", &volume::VolumeStrategy),
     ("", "pods", &pod::PodStrategy),
     ("", "secrets", &config::SecretStrategy),
     ("", "services", &service::ServiceStrategy),

@@ -1,6 +1,6 @@
 //! Who answers which subresource. `""` as group and resource: of every kind that has it.
 
-use super::{Handler, approval, binding, eviction, finalize, log, scale};
+use super::{Handler, approval, binding, eviction, finalize, log, scale, stream};
 use registry::Kind;
 
 const ROWS: &[(&str, &str, &str, &dyn Handler)] = &[
@@ -10,6 +10,10 @@ const ROWS: &[(&str, &str, &str, &dyn Handler)] = &[
     ("", "namespaces", "finalize", &finalize::Finalize),
     ("certificates.k8s.io", "certificatesigningrequests", "approval", &approval::Approval),
     ("", "", "scale", &scale::Scale),
+    ("", "pods", "attach", &stream::Stream),
+    ("", "pods", "exec", &stream::Stream),
+    ("", "pods", "portforward", &stream::Stream),
+    ("", "", "proxy", &stream::Stream),
 ];
 
 pub fn of(kind: &Kind, subresource: &str) -> Option<&'static dyn Handler> {

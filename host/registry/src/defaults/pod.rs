@@ -23,6 +23,13 @@ pub(super) fn pod(root: &mut Map<String, Value>) {
     }
 }
 
+/// The `template` of a workload's spec.
+pub(super) fn template(spec: &mut Map<String, Value>) {
+    if let Some(pod_spec) = child(spec, "template").and_then(|t| child(t, "spec")) {
+        self::spec(pod_spec);
+    }
+}
+
 /// What pods and templates have in common.
 pub(super) fn spec(spec: &mut Map<String, Value>) {
     set(spec, "restartPolicy", "Always");

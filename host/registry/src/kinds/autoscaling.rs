@@ -2,12 +2,19 @@
 
 use super::row;
 use crate::columns::autoscaler;
-use crate::kind::Kind;
+use crate::conversion::autoscaling::{to_v1, to_v2};
+use crate::kind::{Conversion, Kind};
 
 pub(crate) fn rows() -> Vec<Kind> {
-    vec![autoscalers("v2").sample(
+    let v1 = autoscalers("v1")
+        .stored_as("autoscaling", "v2", "horizontalpodautoscalers", Conversion::Code { to_storage: to_v2, from_storage: to_v1 })
+        .sample(
+            r#"{"apiVersion":"autoscaling/v1","kind":"HorizontalPodAutoscaler","metadata":{"name":"sample-v1"},"spec":{"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"sample"},"minReplicas":1,"maxReplicas":3,"targetCPUUtilizationPercentage":50}}"#,
+        );
+    let v2 = autoscalers("v2").sample(
         r#"{"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler","metadata":{"name":"sample"},"spec":{"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"sample"},"minReplicas":1,"maxReplicas":3,"metrics":[{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":50}}}]}}"#,
-    )]
+    );
+    vec![v1, v2]
 }
 
 fn autoscalers(version: &str) -> Kind {

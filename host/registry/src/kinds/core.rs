@@ -2,11 +2,12 @@
 
 mod controllers;
 mod limits;
+mod virtuals;
 mod volumes;
 
 use super::row;
-use crate::columns::{config, endpoints, event, namespace, node, pod, service};
-use crate::kind::{Cell, Kind, NameRule, Verb};
+use crate::columns::{config, endpoints, namespace, node, pod, service};
+use crate::kind::{Kind, NameRule, Verb};
 use object::Gvk;
 
 pub(crate) fn rows() -> Vec<Kind> {
@@ -19,13 +20,15 @@ pub(crate) fn rows() -> Vec<Kind> {
         configmaps(),
         secrets(),
         serviceaccounts(),
-        events(),
+        super::events::core_events(),
         controllers::pod_templates(),
         controllers::replication_controllers(),
         volumes::volumes(),
         volumes::claims(),
         limits::limit_ranges(),
         limits::resource_quotas(),
+        virtuals::bindings(),
+        virtuals::component_statuses(),
     ]
 }
 
@@ -163,36 +166,4 @@ fn serviceaccounts() -> Kind {
         .show("Secrets", "string", "Number of secrets that the account may mount.", config::service_account_secrets)
         .age_column()
         .sample(r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"sample"}}"#)
-}
-
-fn events() -> Kind {
-    let name = "Unique within its namespace; chosen when the object is created and never changed.";
-    core("Event", "events")
-        .short(&["ev"])
-        .create_on_update()
-        .lazy()
-        .select("involvedObject.kind", "")
-        .select("involvedObject.namespace", "")
-        .select("involvedObject.name", "")
-        .select("involvedObject.uid", "")
-        .select("involvedObject.apiVersion", "")
-        .select("involvedObject.resourceVersion", "")
-        .select("involvedObject.fieldPath", "")
-        .select("reason", "")
-        .select("reportingComponent", "")
-        .select("source", "")
-        .select("type", "")
-        .show("Last Seen", "string", "Time since this last happened.", event::last_seen)
-        .show("Type", "string", "Normal or Warning.", event::ty)
-        .show("Reason", "string", "Short machine-readable cause.", event::reason)
-        .show("Object", "string", "What the event is about.", event::object)
-        .wide("Subobject", "string", "Part of the object, by field path.", event::subobject)
-        .wide("Source", "string", "Component and host that reported it.", event::source)
-        .show("Message", "string", "What happened, in words.", event::message)
-        .wide("First Seen", "string", "Time since this first happened.", event::first_seen)
-        .wide("Count", "string", "How often this happened.", event::count)
-        .column_format("Name", "string", "name", 1, name, Cell::Path("metadata.name".to_owned()))
-        .sample(
-            r#"{"apiVersion":"v1","kind":"Event","metadata":{"name":"sample"},"involvedObject":{"kind":"Pod","namespace":"default","name":"p"},"reason":"Sample","message":"m","type":"Normal"}"#,
-        )
 }

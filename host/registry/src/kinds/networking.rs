@@ -49,7 +49,7 @@ fn network_policies() -> Kind {
         .show("Pod-Selector", "string", "Pods that the policy is about.", networking::pod_selector)
         .age_column()
         .sample(
-            r#"{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"sample"},"spec":{"podSelector":{"matchLabels":{"app":"none"}},"ingress":[{"ports":[{"port":80}]}]}}"#,
+            r#"{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"sample"},"spec":{"podSelector":{"matchLabels":{"app":"none"}},"ingress":[{"ports":[{"port":80,"protocol":"TCP"}]}]}}"#,
         )
 }
 

@@ -11,7 +11,7 @@ pub(super) fn limit_ranges() -> Kind {
         .name_column()
         .column("Created At", "date", 0, "When the object was created.", Cell::Computed(rbac::created_at))
         .sample(
-            r#"{"apiVersion":"v1","kind":"LimitRange","metadata":{"name":"sample"},"spec":{"limits":[{"type":"Container","max":{"cpu":"2"}}]}}"#,
+            r#"{"apiVersion":"v1","kind":"LimitRange","metadata":{"name":"sample"},"spec":{"limits":[{"type":"Pod","max":{"cpu":"2"}}]}}"#,
         )
 }
 

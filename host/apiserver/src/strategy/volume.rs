@@ -1,0 +1,58 @@
+//! PersistentVolumes and their claims (`pkg/registry/core/persistentvolume/strategy.go`,
+//! `pkg/registry/core/persistentvolumeclaim/strategy.go`).
+
+use super::{Context, Strategy};
+use object::{Object, Value, json};
+
+pub struct VolumeStrategy;
+pub struct ClaimStrategy;
+
+impl Strategy for VolumeStrategy {
+    fn prepare_create(&self, _: &Context, new: &mut Object) {
+        new.set_at(&["status"], json!({ "phase": "Pending", "lastPhaseTransitionTime": object::time::now() }));
+    }
+
+    fn prepare_update(&self, context: &Context, new: &mut Object, old: &Object) {
+        let (phase, time) = (["status", "phase"], ["status", "lastPhaseTransitionTime"]);
+        let untold = new.at(&time).is_none_or(Value::is_null) || new.at(&time) == old.at(&time);
+        if context.subresource == Some("status") && new.at(&phase) != old.at(&phase) && untold {
+            new.set_at(&time, json!(object::time::now()));
+        }
+    }
+}
+
+impl Strategy for ClaimStrategy {
+    fn prepare_create(&self, _: &Context, new: &mut Object) {
+        new.set_at(&["status"], json!({ "phase": "Pending" }));
+        if new.at(&["spec", "dataSourceRef"]).is_none_or(Value::is_null) && !is_claim_or_snapshot(new.at(&["spec", "dataSource"])) {
+            // Other sources were ignored before there was a reference for them, and still are.
+            new.remove_at(&["spec", "dataSource"]);
+        }
+        join_sources(new);
+    }
+
+    fn prepare_update(&self, context: &Context, new: &mut Object, _: &Object) {
+        if context.subresource.is_none() {
+            join_sources(new);
+        }
+    }
+}
+
+fn is_claim_or_snapshot(source: Option<&Value>) -> bool {
+    let Some(source) = source else { return true };
+    let text = |field: &str| source.get(field).and_then(Value::as_str).unwrap_or_default();
+    matches!((text("apiGroup"), text("kind")), ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot"))
+}
+
+/// Each of the two fields says what the other does (`NormalizeDataSources`), unless the source lies in another namespace.
+fn join_sources(claim: &mut Object) {
+    let given = |claim: &Object, field: &str| claim.at(&["spec", field]).filter(|v| v.is_object()).cloned();
+    match (given(claim, "dataSource"), given(claim, "dataSourceRef")) {
+        (Some(source), None) => claim.set_at(&["spec", "dataSourceRef"], source),
+        (None, Some(mut source)) if source.get("namespace").and_then(Value::as_str).unwrap_or_default().is_empty() => {
+            source.as_object_mut().map(|s| s.remove("namespace"));
+            claim.set_at(&["spec", "dataSource"], source);
+        }
+        _ => {}
+    }
+}
