@@ -68,6 +68,10 @@ impl ErrorList {
     pub fn extend(&mut self, other: ErrorList) {
         self.causes.extend(other.causes);
     }
+    /// By what is told of each, for lists that are found in no order of their own.
+    pub fn sort(&mut self) {
+        self.causes.sort_by(|a, b| (&a.field, &a.message).cmp(&(&b.field, &b.message)));
+    }
 
     /// A value that must be given is absent or empty.
     pub fn required(&mut self, path: &Path, detail: &str) {

@@ -16,6 +16,7 @@ pub(crate) mod limits;
 pub(crate) mod namespace;
 pub(crate) mod networking;
 pub(crate) mod node;
+pub mod jsonpath;
 pub(crate) mod path;
 pub(crate) mod pod;
 pub(crate) mod policy;
@@ -86,6 +87,7 @@ fn cell(column: &Column, item: &Object) -> Value {
     match &column.cell {
         Cell::Computed(compute) => compute(item),
         Cell::Path(path) => path::cell(item, path, &column.ty),
+        Cell::JsonPath(path) => path::json_cell(item, path, &column.ty),
     }
 }
 

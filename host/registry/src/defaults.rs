@@ -1,6 +1,7 @@
 //! Defaults that upstream sets in code, per group as its `pkg/apis/<group>/v1/defaults.go` does. Those that a schema
 //! declares (`+default=…`) are in the graph and applied by `object::defaults`, before these.
 
+mod apiextensions;
 mod apps;
 mod batch;
 mod core;
@@ -31,6 +32,7 @@ const TABLE: &[(&str, &str, Defaults)] = &[
     ("", "PodTemplate", pod::template),
     ("", "ReplicationController", apps::replication_controller),
     ("apps", "DaemonSet", apps::daemon_set),
+    ("apiextensions.k8s.io", "CustomResourceDefinition", apiextensions::definition),
     ("apps", "Deployment", apps::deployment),
     ("apps", "ReplicaSet", apps::replica_set),
     ("apps", "StatefulSet", apps::stateful_set),

@@ -1,6 +1,8 @@
 //! The kind row: everything that the road knows of a kind. Built-ins are rows of tables in `kinds/`; a custom resource
 //! definition builds the same struct at run time and then has no less than a built-in kind has.
 
+use crate::columns::jsonpath::JsonPath;
+use crate::custom::Custom;
 use object::schema::{Graph, Schema, TypeId};
 use object::{GroupKind, GroupResource, Gvk, Gvr, Object};
 use std::sync::Arc;
@@ -37,6 +39,8 @@ pub struct Kind {
     pub stored_as: Option<StoredAs>,
     /// Never stored: a request is answered by code (reviews, bindings, metrics).
     pub is_virtual: bool,
+    /// Of a row made from a custom resource definition.
+    pub custom: Option<Arc<Custom>>,
     /// A small valid object as JSON: what the test matrix creates.
     pub sample: String,
 }
@@ -105,6 +109,8 @@ pub struct Column {
 pub enum Cell {
     /// A JSON path in dotted form with optional `[0]`; CRDs' printer columns use it too.
     Path(String),
+    /// The same with filters and wildcards, as the columns of custom resources have it.
+    JsonPath(Arc<JsonPath>),
     /// Computed by upstream's printer rule for this kind (`pkg/printers/internalversion/printers.go`).
     Computed(fn(&object::Object) -> serde_json::Value),
 }
@@ -177,7 +183,20 @@ impl Kind {
     }
     /// A row made from a custom resource definition.
     pub fn is_custom(&self) -> bool {
-        self.graph.is_some()
+        self.custom.is_some()
+    }
+    /// Objects of both rows lie in the store in the same form.
+    pub fn shares_storage(&self, other: &Kind) -> bool {
+        match (&self.custom, &other.custom) {
+            (Some(a), Some(b)) => Arc::ptr_eq(&a.family, &b.family),
+            (None, None) => self.storage_prefix() == other.storage_prefix(),
+            _ => false,
+        }
+    }
+    /// Kind of a list of its objects.
+    pub fn list_kind(&self) -> String {
+        let told = self.custom.as_ref().map(|c| c.family.list_kind.as_str()).filter(|name| !name.is_empty());
+        told.map_or_else(|| format!("{}List", self.kind), str::to_owned)
     }
 }
 
@@ -195,6 +214,7 @@ impl std::fmt::Debug for Cell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
+            Self::JsonPath(path) => f.debug_tuple("JsonPath").field(path).finish(),
             Self::Computed(_) => f.write_str("Computed"),
         }
     }

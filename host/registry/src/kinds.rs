@@ -58,6 +58,7 @@ fn row(group: &str, version: &str, kind: &str, resource: &str) -> Kind {
         graph: None,
         stored_as: None,
         is_virtual: false,
+        custom: None,
         sample: String::new(),
     }
 }

@@ -12,6 +12,7 @@
 
 pub mod columns;
 mod conversion;
+pub mod custom;
 pub mod defaults;
 pub mod discovery;
 pub mod fields;

@@ -20,6 +20,8 @@ pub struct Registry {
     unserved: Vec<Arc<Kind>>,
     /// Built-in and custom rows, sorted by group, version, resource.
     rows: ArcSwap<Vec<Arc<Kind>>>,
+    /// Custom rows that are stored and not served.
+    hidden: ArcSwap<Vec<Arc<Kind>>>,
     listeners: Mutex<Vec<Listener>>,
 }
 
@@ -38,14 +40,17 @@ impl Registry {
     }
 
     fn of(builtin: Vec<Arc<Kind>>, unserved: Vec<Arc<Kind>>) -> Self {
-        Self { rows: ArcSwap::from_pointee(builtin.clone()), builtin, unserved, listeners: Mutex::default() }
+        Self { rows: ArcSwap::from_pointee(builtin.clone()), builtin, unserved, hidden: ArcSwap::default(), listeners: Mutex::default() }
     }
 
-    /// Replaces all custom rows. A row whose name a built-in one has is left out.
+    /// Replaces all custom rows. A row whose name a built-in one has is left out; one without verbs is stored, not served.
     pub fn replace_custom(&self, custom: Vec<Arc<Kind>>) {
         let mut rows = self.builtin.clone();
         let known = |custom: &Kind| self.builtin.iter().chain(&self.unserved).any(|k| order(k) == order(custom));
-        rows.extend(custom.into_iter().filter(|c| !known(c)));
+        let custom = custom.into_iter().filter(|c| !known(c));
+        let (hidden, served): (Vec<_>, Vec<_>) = custom.partition(|c| c.verbs.is_empty());
+        rows.extend(served);
+        self.hidden.store(Arc::new(hidden));
         self.rows.store(Arc::new(sorted(rows)));
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|listener| listener());
     }
@@ -84,13 +89,14 @@ impl Registry {
     pub fn stored(&self, kind: &Arc<Kind>) -> Arc<Kind> {
         let Some(form) = &kind.stored_as else { return kind.clone() };
         let name = (form.group.as_str(), form.version.as_str(), form.resource.as_str());
-        let unserved = || self.unserved.iter().find(|k| order(k) == name).cloned();
+        let hidden = self.hidden.load();
+        let unserved = || self.unserved.iter().chain(hidden.iter()).find(|k| order(k) == name).cloned();
         self.resource_by_name(name.0, name.1, name.2).or_else(unserved).unwrap_or_else(|| kind.clone())
     }
 
     /// The rows in whose form anything is stored, whether they are served or not.
     pub fn storage_rows(&self) -> Vec<Arc<Kind>> {
-        let unserved = self.unserved.iter().cloned();
+        let unserved = self.unserved.iter().chain(self.hidden.load().iter()).cloned().collect::<Vec<_>>();
         self.kinds().into_iter().chain(unserved).filter(|k| !k.is_virtual && k.stored_as.is_none()).collect()
     }
 

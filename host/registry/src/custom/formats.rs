@@ -231,7 +231,8 @@ fn is_email(text: &str) -> bool {
 
 /// Letters may be of any script and symbols are allowed, as in `strfmt.HostnamePattern`.
 fn is_hostname(text: &str) -> bool {
-    let symbol = |c: char| c.is_ascii_alphanumeric() || "$+<=>^`|~".contains(c) || (!c.is_ascii() && (c.is_alphabetic() || !c.is_numeric()));
+    let symbol =
+        |c: char| c.is_ascii_alphanumeric() || "$+<=>^`|~".contains(c) || (!c.is_ascii() && (c.is_alphabetic() || !c.is_numeric()));
     let labels: Vec<&str> = text.split('.').collect();
     if text.is_empty() || text.len() > 255 || labels.iter().any(|l| l.is_empty() || l.len() > 63) {
         return false;
@@ -249,9 +250,7 @@ fn is_hostname(text: &str) -> bool {
             })
         }
         [parents @ .., top] => {
-            let fits = |label: &&str| {
-                !label.starts_with('-') && !label.ends_with('-') && label.chars().all(|c| c == '-' || symbol(c))
-            };
+            let fits = |label: &&str| !label.starts_with('-') && !label.ends_with('-') && label.chars().all(|c| c == '-' || symbol(c));
             parents.iter().all(fits) && (2..=63).contains(&top.chars().count()) && top.chars().all(char::is_alphabetic)
         }
         [] => false,
@@ -278,7 +277,9 @@ fn is_isbn10(text: &str) -> bool {
 fn is_isbn13(text: &str) -> bool {
     let text = without_spaces(text);
     let values: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(10)).collect();
-    values.is_some_and(|v| v.len() == 13 && v.iter().enumerate().map(|(at, d)| if at % 2 == 0 { *d } else { d * 3 }).sum::<u32>().is_multiple_of(10))
+    values.is_some_and(|v| {
+        v.len() == 13 && v.iter().enumerate().map(|(at, d)| if at % 2 == 0 { *d } else { d * 3 }).sum::<u32>().is_multiple_of(10)
+    })
 }
 
 /// 48, 64 or 160 bits, by twos with colons or dashes, or by fours with dots (`net.ParseMAC`).
@@ -293,7 +294,9 @@ fn is_mac(text: &str) -> bool {
 fn is_rgb_color(text: &str) -> bool {
     let Some(inside) = text.strip_prefix("rgb(").and_then(|t| t.strip_suffix(')')) else { return false };
     let parts: Vec<&str> = inside.split(',').map(str::trim).collect();
-    let channel = |p: &&str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()) && (p.len() == 1 || !p.starts_with('0')) && p.parse::<u8>().is_ok();
+    let channel = |p: &&str| {
+        !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()) && (p.len() == 1 || !p.starts_with('0')) && p.parse::<u8>().is_ok()
+    };
     parts.len() == 3 && parts.iter().all(channel)
 }
 
@@ -308,9 +311,8 @@ fn is_request_uri(text: &str) -> bool {
     if text.is_empty() || text.bytes().any(|b| b < 0x20 || b == 0x7f) {
         return false;
     }
-    let escapes = |s: &str| {
-        s.split('%').skip(1).all(|after| after.as_bytes().get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)))
-    };
+    let escapes =
+        |s: &str| s.split('%').skip(1).all(|after| after.as_bytes().get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)));
     if text == "*" {
         return true;
     }
@@ -377,7 +379,11 @@ mod tests {
             ("cidr", &["10.0.0.0/8", "fd00::/64", "010.0.0.1/8"], &["10.0.0.0", "10.0.0.0/33", "x/8"]),
             ("creditcard", &["4111 1111 1111 1111", "5500-0000-0000-0004"], &["4111111111111112", "1"]),
             ("date", &["2024-02-29"], &["2023-02-29", "2024-2-1", "2024-13-01"]),
-            ("date-time", &["2014-12-15T19:30:20.000Z", "2014-12-15t19:30:20+02:00"], &["2014-12-15", "2014-12-15T24:00:00Z", "2014-12-15T19:30:20"]),
+            (
+                "date-time",
+                &["2014-12-15T19:30:20.000Z", "2014-12-15t19:30:20+02:00"],
+                &["2014-12-15", "2014-12-15T24:00:00Z", "2014-12-15T19:30:20"],
+            ),
             ("duration", &["1h", "22 ns", "3 days", "1.5h"], &["x", "5", ""]),
             ("email", &["a@b.c", "Bob <bob@example.com>", "a.b+c@localhost"], &["a", "a@", "@b", "a b@c"]),
             ("hexcolor", &["#FFFFFF", "abc"], &["#ff", "ggg"]),
@@ -393,7 +399,11 @@ mod tests {
             ("ssn", &["111-22-3333", "111 22 3333"], &["111223333", "11-222-3333"]),
             ("uri", &["http://a.b/c?d=e", "/x", "mailto:a@b"], &["a b", "", "x/y", "http://a:b/"]),
             ("uuid", &["123e4567-e89b-12d3-a456-426614174000", "123E4567E89B12D3A456426614174000"], &["123e4567"]),
-            ("uuid4", &["c56a4180-65aa-42ec-a945-5fd21dec0538"], &["c56a4180-65aa-12ec-a945-5fd21dec0538", "c56a4180-65aa-42ec-c945-5fd21dec0538"]),
+            (
+                "uuid4",
+                &["c56a4180-65aa-42ec-a945-5fd21dec0538"],
+                &["c56a4180-65aa-12ec-a945-5fd21dec0538", "c56a4180-65aa-42ec-c945-5fd21dec0538"],
+            ),
         ];
         for (format, yes, no) in table {
             assert!(is_supported(&["string"], format), "{format}");

@@ -99,7 +99,10 @@ mod tests {
         check(json!({"one": [{"k": "x"}, {"k": "y"}, {"k": "x", "v": 1}]}), &[r#"one[2]: Duplicate value: {"k":"x"}"#]);
         check(json!({"one": [{}, {}]}), &["one[1]: Duplicate value: {}"]);
         check(json!({"one": ["s"]}), &[r#"one[0]: Invalid value: "s": must be an object for an array of list-type map"#]);
-        check(json!({"two": [{"k": "x", "p": 1}, {"k": "x", "p": 2}, {"k": "x", "p": 1}]}), &[r#"two[2]: Duplicate value: {"k":"x","p":1}"#]);
+        check(
+            json!({"two": [{"k": "x", "p": 1}, {"k": "x", "p": 2}, {"k": "x", "p": 1}]}),
+            &[r#"two[2]: Duplicate value: {"k":"x","p":1}"#],
+        );
         check(json!({"deep": {"a": [1, 1]}}), &["deep[a][1]: Duplicate value: 1"]);
     }
 }

@@ -237,7 +237,10 @@ mod tests {
         };
         check(json!({"type": "object", "properties": {"a": {"type": "string"}}}), &[]);
         check(json!({}), &["s.type: Required value: must not be empty at the root"]);
-        check(json!({"type": "array"}), &["s.items: Required value: must be specified", r#"s.type: Invalid value: "array": must be object at the root"#]);
+        check(
+            json!({"type": "array"}),
+            &["s.items: Required value: must be specified", r#"s.type: Invalid value: "array": must be object at the root"#],
+        );
         check(
             json!({"type": "object", "properties": {"a": {}, "l": {"type": "array", "items": {}}}}),
             &[
@@ -254,9 +257,14 @@ mod tests {
         );
         check(
             json!({"type": "object", "properties": {"metadata": {"type": "object", "properties": {"labels": {"type": "object"}}}}}),
-            &["s.properties[metadata]: Forbidden: must not specify anything other than name and generateName, but metadata is implicitly specified"],
+            &[
+                "s.properties[metadata]: Forbidden: must not specify anything other than name and generateName, but metadata is implicitly specified",
+            ],
         );
-        check(json!({"type": "object", "properties": {"metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 3}}}}}), &[]);
+        check(
+            json!({"type": "object", "properties": {"metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 3}}}}}),
+            &[],
+        );
         check(
             json!({"type": "object", "properties": {"a": {"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}]}}}),
             &[],
@@ -265,7 +273,13 @@ mod tests {
             json!({"type": "object", "properties": {"a": {"type": "string", "pattern": "("}}}),
             &[r#"s.properties[a].pattern: Invalid value: "(": must be a valid regular expression, but isn't: error parsing regexp: `(`"#],
         );
-        check(json!({"type": "object", "additionalProperties": true}), &["s.additionalProperties: Forbidden: must not be used at the root"]);
-        assert_eq!(unsupported(&Props::read(&json!({"properties": {"a": {"$ref": "x"}}}))).unwrap(), "OpenAPIV3Schema '$ref' is not supported");
+        check(
+            json!({"type": "object", "additionalProperties": true}),
+            &["s.additionalProperties: Forbidden: must not be used at the root"],
+        );
+        assert_eq!(
+            unsupported(&Props::read(&json!({"properties": {"a": {"$ref": "x"}}}))).unwrap(),
+            "OpenAPIV3Schema '$ref' is not supported"
+        );
     }
 }

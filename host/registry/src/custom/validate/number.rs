@@ -49,8 +49,20 @@ pub(super) fn check(schema: &Props, types: &[&str], format: &str, number: &Numbe
     if let Some(min) = schema.minimum {
         range.fits("Minimum boundary", min, None);
         let below = match whole {
-            Some(whole) => if schema.exclusive_minimum { whole <= truncated(min) } else { whole < truncated(min) },
-            None => if schema.exclusive_minimum { float <= min } else { float < min },
+            Some(whole) => {
+                if schema.exclusive_minimum {
+                    whole <= truncated(min)
+                } else {
+                    whole < truncated(min)
+                }
+            }
+            None => {
+                if schema.exclusive_minimum {
+                    float <= min
+                } else {
+                    float < min
+                }
+            }
         };
         if below {
             let relation = if schema.exclusive_minimum { "greater than" } else { "greater than or equal to" };
@@ -60,8 +72,20 @@ pub(super) fn check(schema: &Props, types: &[&str], format: &str, number: &Numbe
     if let Some(max) = schema.maximum {
         range.fits("Maximum boundary", max, None);
         let above = match whole {
-            Some(whole) => if schema.exclusive_maximum { whole >= truncated(max) } else { whole > truncated(max) },
-            None => if schema.exclusive_maximum { float >= max } else { float > max },
+            Some(whole) => {
+                if schema.exclusive_maximum {
+                    whole >= truncated(max)
+                } else {
+                    whole > truncated(max)
+                }
+            }
+            None => {
+                if schema.exclusive_maximum {
+                    float >= max
+                } else {
+                    float > max
+                }
+            }
         };
         if above {
             let relation = if schema.exclusive_maximum { "less than" } else { "less than or equal to" };

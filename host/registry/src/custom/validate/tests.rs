@@ -100,7 +100,9 @@ fn faults_in_upstreams_words() {
         (
             json!({"type": "string", "oneOf": [{"pattern": "^a"}, {"pattern": "b$"}]}),
             json!("ab"),
-            &[r#"FieldValueInvalid|<nil>|Invalid value: "": "a" must validate one and only one schema (oneOf). Found 2 valid alternatives"#],
+            &[
+                r#"FieldValueInvalid|<nil>|Invalid value: "": "a" must validate one and only one schema (oneOf). Found 2 valid alternatives"#,
+            ],
         ),
         (
             json!({"type": "string", "anyOf": [{"pattern": "^x"}, {"enum": ["y"]}]}),
