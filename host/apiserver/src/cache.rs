@@ -28,6 +28,8 @@ use tokio::sync::watch;
 pub const ROOT: &str = "/registry/";
 /// How long a read waits for a revision: upstream's `blockTimeout`.
 const WAIT: Duration = Duration::from_secs(3);
+/// Before the caches are loaded again from a store that failed.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Between looks at all rings.
 const TRIM: Duration = Duration::from_secs(60);
 
@@ -98,7 +100,8 @@ impl Caches {
 
     /// Waits until the cache shows everything that was committed when this was called.
     pub async fn current(&self) -> Result<(), StatusError> {
-        self.wait_for(self.store.revision()).await
+        let revision = self.store.current_revision().await.map_err(|e| crate::server::store_error(&e))?;
+        self.wait_for(revision).await
     }
 
     /// Waits until the cache has reached a revision; 504 as upstream's `NewTooLargeResourceVersionError`.
@@ -131,14 +134,20 @@ impl Caches {
         loop {
             match self.follow().await {
                 Ok(()) | Err(store::Error::Closed) => return,
-                Err(error) => tracing::warn!(%error, "the watch cache loads again"),
+                Err(error) => {
+                    tracing::warn!(%error, "the watch cache loads again");
+                    // A store that cannot be reached is not asked in a circle.
+                    if matches!(error, store::Error::Unavailable { .. } | store::Error::Engine { .. }) {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
             }
         }
     }
 
     async fn follow(&self) -> Result<(), store::Error> {
         use futures::StreamExt;
-        let start = self.store.revision();
+        let start = self.store.current_revision().await?;
         let mut rows = self.rows.subscribe();
         for cache in self.all() {
             self.load(&cache, start).await?;

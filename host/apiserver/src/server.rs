@@ -169,6 +169,18 @@ pub fn store_error(error: &store::Error) -> StatusError {
         // No Retry-After: clients would wait for minutes before they tell anyone.
         store::Error::Full(_) => StatusError::new(507, object::Reason::InternalError, error.to_string()),
         store::Error::Closed => StatusError::unavailable("the server is shutting down"),
+        store::Error::TooLarge { .. } => StatusError::too_large(error.to_string()),
+        store::Error::Unavailable { source, .. } => {
+            tracing::warn!(%error, %source, "store");
+            let mut refused = StatusError::unavailable(error.to_string());
+            refused.retry_after_seconds = 1;
+            refused
+        }
+        // No Retry-After: clients would repeat by themselves what may have happened.
+        store::Error::Undecided { source, .. } => {
+            tracing::warn!(%error, %source, "store");
+            StatusError::new(504, object::Reason::Timeout, error.to_string())
+        }
         other => {
             tracing::error!(error = %other, source = ?std::error::Error::source(other), "store");
             StatusError::internal(other)

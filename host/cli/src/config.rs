@@ -1,5 +1,7 @@
 //! The only reader of flags and of the configuration file. Names and defaults follow k3s' server flags.
 
+pub mod store;
+
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use net::Cidr;
@@ -117,6 +119,12 @@ pub struct ServerArgs {
     /// api/beta, api/alpha (may be repeated or comma-separated)
     #[arg(long, value_name = "KEY=BOOL", help_heading = "API")]
     pub runtime_config: Vec<String>,
+
+    #[command(flatten)]
+    pub store: store::StoreArgs,
+
+    #[command(flatten)]
+    pub leader: store::LeaderArgs,
 
     /// Part that does not run (may be repeated or comma-separated)
     #[arg(long, value_name = "PART", value_delimiter = ',', help_heading = "Parts")]

@@ -2,7 +2,9 @@
 //! one thread.
 
 mod config;
+mod lead;
 mod role;
+mod state;
 mod wire;
 
 use clap::{Parser, Subcommand};

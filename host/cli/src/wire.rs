@@ -1,6 +1,8 @@
 //! The only place that knows both sides of an interface: makes every part, joins them, and ends them in order.
 
 use crate::config::{Part, ServerArgs, VERSION};
+use crate::lead::Election;
+use crate::state;
 use anyhow::{Context, Result, anyhow, bail};
 use apiserver::ApiServer;
 use apiserver::pki::{self, Pki};
@@ -13,7 +15,6 @@ use registry::{Registry, RuntimeConfig};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
-use store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -29,9 +30,14 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
     // Whatever can be told from the flags alone is told before anything is made.
     pairs(&args.node_label)?;
     taints(&args.node_taint)?;
+    args.store.check()?;
+    let election = Election::new(args.leader.settings(args.store.is_shared())?, &node);
     make_dir(&data)?;
-    let store = store::redb::RedbStore::open(data.join("state.redb"), store::redb::Config::default())?;
+    let store = state::open(&args, &data).await?;
     let pki = Pki::open(&data.join("tls")).context("certificates")?;
+    if args.store.is_shared() {
+        state::one_authority(&*store, pki.ca_pem(), &data).await?;
+    }
     let listener = listen(SocketAddr::new(args.bind_address, args.https_listen_port), "--https-listen-port")?;
     let port = listener.local_addr()?.port();
 
@@ -70,7 +76,7 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
 
     let client = Client::in_process(Router::new(api.service()), registry, component("system:coracle", &[]));
     let mut parts = JoinSet::new();
-    let started = start(&args, &node, &data, &pki, &client, &network, cluster_dns, &shutdown, &mut parts).await;
+    let started = start(&args, &node, &data, &pki, &client, &network, cluster_dns, &election, &shutdown, &mut parts).await;
 
     let outcome = match started {
         Err(error) => Err(error),
@@ -115,6 +121,7 @@ async fn start(
     client: &Client,
     network: &Arc<Network>,
     cluster_dns: std::net::Ipv4Addr,
+    election: &Election,
     shutdown: &CancellationToken,
     parts: &mut Parts,
 ) -> Result<()> {
@@ -124,22 +131,29 @@ async fn start(
     if args.runs(Part::Controllers) {
         let client = client.with_user(component("system:kube-controller-manager", &[]));
         let config = controllers::Config { root_ca: pki.ca_pem().to_owned(), ..controllers::Config::default() };
-        let run = controllers::run(client, config, shutdown.clone());
+        let (election, shutdown) = (election.clone(), shutdown.clone());
         parts.spawn(async move {
-            run.await;
+            let run = |term| controllers::run(client.clone(), config.clone(), term);
+            election.run(&client, "kube-controller-manager", shutdown, run).await;
             ("controllers", Ok(()))
         });
     }
     if args.runs(Part::Scheduler) {
         let client = client.with_user(component("system:kube-scheduler", &[]));
-        let (mut plugin_set, shutdown) = (plugin_set, shutdown.clone());
+        let (election, shutdown) = (election.clone(), shutdown.clone());
         let waits = args.runs(Part::Plugins);
         parts.spawn(async move {
-            // Plugins that exist are asked from the first pod on. Should their loader end before, so does the wait.
-            if waits {
-                let _loaded = shutdown.run_until_cancelled(plugin_set.changed()).await;
-            }
-            scheduler::run(client, scheduler::Config::default(), plugin_set, shutdown).await;
+            let run = |term: CancellationToken| {
+                let (client, mut plugin_set) = (client.clone(), plugin_set.clone());
+                async move {
+                    // Plugins that exist are asked from the first pod on. Should their loader end before, so does the wait.
+                    if waits {
+                        let _loaded = term.run_until_cancelled(plugin_set.changed()).await;
+                    }
+                    scheduler::run(client, scheduler::Config::default(), plugin_set, term).await;
+                }
+            };
+            election.run(&client, "kube-scheduler", shutdown, run).await;
             ("scheduler", Ok(()))
         });
     }
