@@ -16,6 +16,7 @@ pub mod gvk;
 pub mod hash;
 pub mod names;
 pub mod patch;
+pub mod protobuf;
 pub mod quantity;
 pub mod schema;
 pub mod selector;

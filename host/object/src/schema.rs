@@ -15,6 +15,53 @@ pub struct Graph {
     pub types: Vec<Type>,
     /// By definition name, e.g. `io.k8s.api.core.v1.Pod`. Anonymous types are not listed.
     pub by_name: HashMap<Arc<str>, TypeId>,
+    /// Protobuf forms of the types that have one: built-in structs, and those any-JSON types that are messages.
+    pub messages: HashMap<TypeId, Message>,
+}
+
+/// How a type lies in protobuf, as Go's generated code writes it (`generated.pb.go` of each API package).
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// In order of their numbers.
+    Struct(Box<[Slot]>),
+    /// JSON text as bytes in field 1: RawExtension, FieldsV1, JSON.
+    Raw,
+    /// A struct without fields.
+    Empty,
+    /// A schema (1), or a list of them (2).
+    SchemaOrArray(TypeId),
+    /// Whether it is true (1), and a schema (2).
+    SchemaOrBool(TypeId),
+    /// A schema (1), or strings (2).
+    SchemaOrStrings(TypeId),
+}
+
+/// One field of a message.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    pub tag: u32,
+    pub target: Target,
+}
+
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// Index in [`Struct::fields`].
+    Field(u16, Presence),
+    /// A struct that Go embeds: JSON has its fields in the outer object.
+    Embedded(Box<[Slot]>),
+}
+
+/// When a field is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// A pointer in Go: absent differs from zero. All else is on the wire even when it is zero.
+    pub pointer: bool,
+    /// `omitempty`: zero scalars, empty lists and maps are left out of JSON; structs never are.
+    pub omit_empty: bool,
+    /// `omitzero`: left out of JSON when zero.
+    pub omit_zero: bool,
+    /// A list that is a message of its own with its items in field 1.
+    pub wrapped: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -65,7 +112,7 @@ pub struct Field {
     pub atomic: bool,
     /// `patchStrategy` contains `retainKeys`.
     pub retain_keys: bool,
-    /// Protobuf field number; 0 when the type has none.
+    /// Protobuf field number, in the embedded struct if it is in one; 0 when the type has none.
     pub tag: u32,
 }
 

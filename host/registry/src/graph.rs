@@ -1,6 +1,6 @@
 //! The schema graph of the built-in kinds, decoded once from the embedded table.
 //!
-//! `data/schema.bin`, written by `cargo xtask schema`: the bytes `CSG1`; the interned strings; the number of types, and of
+//! `data/schema.bin`, written by `cargo xtask schema`: the bytes `CSG2`; the interned strings; the number of types, and of
 //! those among them that have a name; the types, named ones first. Numbers are LEB128, strings have their length before
 //! them. A type is its name's index, a shape byte and the shape's parts, as [`Reader::shape`] reads them.
 //!
@@ -14,13 +14,13 @@ mod metrics;
 pub use describe::{Descriptions, descriptions};
 
 use object::Value;
-use object::schema::{Field, Graph, List, ListKind, ListMerge, Scalar, Shape, Struct, Type, TypeId};
+use object::schema::{Field, Graph, List, ListKind, ListMerge, Message, Presence, Scalar, Shape, Slot, Struct, Target, Type, TypeId};
 use std::sync::{Arc, OnceLock};
 
 static TABLE: &[u8] = include_bytes!("../data/schema.bin");
 
 /// Indexed by the table's scalar byte.
-const SCALARS: [Scalar; 10] = [
+const SCALARS: [Scalar; 11] = [
     Scalar::String,
     Scalar::Boolean,
     Scalar::Int32,
@@ -31,6 +31,7 @@ const SCALARS: [Scalar; 10] = [
     Scalar::Quantity,
     Scalar::Time,
     Scalar::MicroTime,
+    Scalar::Duration,
 ];
 
 /// Every built-in definition. Type descriptions are empty here; see [`descriptions`].
@@ -40,7 +41,7 @@ pub fn builtin() -> &'static Graph {
         // The table is part of this file's crate and a test decodes it, so it cannot be malformed.
         let mut graph = decode(TABLE).unwrap_or_default();
         coracle::add(&mut graph);
-        metrics::add(&mut graph);
+        metrics::describe(&mut graph);
         graph
     })
 }
@@ -50,8 +51,9 @@ pub(crate) fn table_hash() -> u32 {
     object::hash::fnv32a(TABLE)
 }
 
-fn decode(table: &[u8]) -> Option<Graph> {
-    let mut reader = Reader { rest: table.strip_prefix(b"CSG1")?, strings: Vec::new() };
+/// Reads a table that `cargo xtask schema` wrote; `None` when it is malformed.
+pub fn decode(table: &[u8]) -> Option<Graph> {
+    let mut reader = Reader { rest: table.strip_prefix(b"CSG2")?, strings: Vec::new() };
     let strings = reader.number()?;
     for _ in 0..strings {
         let text: Arc<str> = Arc::from(take_text(&mut reader.rest)?);
@@ -62,10 +64,21 @@ fn decode(table: &[u8]) -> Option<Graph> {
     let mut graph = Graph::default();
     graph.types.reserve(types);
     let no_description: Arc<str> = Arc::from("");
+    let mut unions = Vec::new();
     for _ in 0..types {
         let name = reader.string()?;
-        let shape = reader.shape(&no_description)?;
-        graph.push(Type { name, description: no_description.clone(), shape });
+        let (shape, wire) = reader.shape(&no_description)?;
+        let id = graph.push(Type { name: name.clone(), description: no_description.clone(), shape });
+        match wire {
+            Wire::Message(message) => _ = graph.messages.insert(id, message),
+            Wire::Union(union) => unions.push((id, name, union)),
+            Wire::None => {}
+        }
+    }
+    for (id, name, union) in unions {
+        let (package, _) = name.rsplit_once('.')?;
+        let schema = *graph.by_name.get(format!("{package}.JSONSchemaProps").as_str())?;
+        graph.messages.insert(id, union(schema));
     }
     reader.rest.is_empty().then_some(graph)
 }
@@ -75,10 +88,18 @@ struct Reader<'t> {
     strings: Vec<Arc<str>>,
 }
 
+/// What a type's bytes tell of its protobuf form.
+enum Wire {
+    None,
+    Message(Message),
+    /// Of a schema, whose type is known when all are read.
+    Union(fn(TypeId) -> Message),
+}
+
 impl Reader<'_> {
-    /// 0 struct: atomic, fields. 1 map: value, atomic. 2 list: item, kind, merge. 3 scalar. 4 any.
-    fn shape(&mut self, no_description: &Arc<str>) -> Option<Shape> {
-        Some(match self.byte()? {
+    /// 0 struct: atomic, fields, slots. 1 map: value, atomic. 2 list: item, kind, merge. 3 scalar. 4 any: its wire form.
+    fn shape(&mut self, no_description: &Arc<str>) -> Option<(Shape, Wire)> {
+        let shape = match self.byte()? {
             0 => {
                 let atomic = self.byte()? != 0;
                 let count = self.number()?;
@@ -86,14 +107,27 @@ impl Reader<'_> {
                 for _ in 0..count {
                     fields.push(self.field(no_description)?);
                 }
-                Shape::Struct(Struct { fields, preserve_unknown: false, atomic })
+                let slots = self.slots(&mut fields)?;
+                return Some((Shape::Struct(Struct { fields, preserve_unknown: false, atomic }), Wire::Message(Message::Struct(slots))));
             }
             1 => Shape::Map { value: self.type_id()?, atomic: self.byte()? != 0 },
             2 => Shape::List(List { item: self.type_id()?, kind: self.list_kind()?, merge: self.merge()? }),
             3 => Shape::Scalar(*SCALARS.get(usize::from(self.byte()?))?),
-            4 => Shape::Any,
+            4 => {
+                let wire = match self.byte()? {
+                    0 => Wire::None,
+                    1 => Wire::Message(Message::Raw),
+                    2 => Wire::Message(Message::Empty),
+                    3 => Wire::Union(Message::SchemaOrArray),
+                    4 => Wire::Union(Message::SchemaOrBool),
+                    5 => Wire::Union(Message::SchemaOrStrings),
+                    _ => return None,
+                };
+                return Some((Shape::Any, wire));
+            }
             _ => return None,
-        })
+        };
+        Some((shape, Wire::None))
     }
 
     fn field(&mut self, no_description: &Arc<str>) -> Option<Field> {
@@ -111,8 +145,29 @@ impl Reader<'_> {
             default,
             atomic: flags & 2 != 0,
             retain_keys: flags & 4 != 0,
-            tag: u32::try_from(self.number()?).ok()?,
+            tag: 0,
         })
+    }
+
+    /// Each slot is its number, then 0 and the slots of an embedded struct, or a field's index from 1 and its flags.
+    fn slots(&mut self, fields: &mut [Field]) -> Option<Box<[Slot]>> {
+        let count = self.number()?;
+        let mut slots = Vec::with_capacity(count);
+        for _ in 0..count {
+            let tag = u32::try_from(self.number()?).ok()?;
+            let target = match self.number()?.checked_sub(1) {
+                None => Target::Embedded(self.slots(fields)?),
+                Some(at) => {
+                    fields.get_mut(at)?.tag = tag;
+                    let flags = self.byte()?;
+                    let set = |bit: u8| flags & bit != 0;
+                    let presence = Presence { pointer: set(1), omit_empty: set(2), omit_zero: set(4), wrapped: set(8) };
+                    Target::Field(u16::try_from(at).ok()?, presence)
+                }
+            };
+            slots.push(Slot { tag, target });
+        }
+        Some(slots.into_boxed_slice())
     }
 
     fn list_kind(&mut self) -> Option<ListKind> {

@@ -9,65 +9,14 @@ use object::schema::{Field, Graph, ListKind, Schema, Shape};
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// `k8s-pb` 0.9 tells the types of v1.36: markers of a field that came with v1.37 are not known, so its list is atomic.
-/// None of them belongs to a served kind but as an alpha field.
-const NEWER: &str = "came after the release that k8s-pb tells of";
 /// The official schema is a development state of v1.37, `k8s-openapi` tells the release.
 const AHEAD: &str = "came after the official schema was taken";
 
 /// Differences that are meant, each with its reason: (definition, field, reason).
 const MEANT: &[(&str, &str, &str)] = &[
-    ("io.k8s.api.batch.v1.JobSchedulingConfiguration", "resourceClaims", NEWER),
-    ("io.k8s.api.core.v1.EvictionResponder", "", NEWER),
-    ("io.k8s.api.core.v1.NodeAllocatableResourceClaimStatus", "containers", NEWER),
-    ("io.k8s.api.core.v1.NodeAllocatableResourceClaimStatus", "mapping", NEWER),
-    ("io.k8s.api.core.v1.NodeAllocatableResourceClaimStatus", "overhead", NEWER),
-    ("io.k8s.api.core.v1.NodePodPreemptionPolicy", "disableResizePreemption", NEWER),
-    ("io.k8s.api.core.v1.PodSpec", "evictionResponders", NEWER),
-    ("io.k8s.api.core.v1.PodStatus", "nodeAllocatableResourceClaimStatuses", NEWER),
-    ("io.k8s.api.core.v1.PodStatus", "volumeHealth", NEWER),
-    ("io.k8s.api.core.v1.PodVolumeHealth", "healthConditions", NEWER),
-    ("io.k8s.api.core.v1.VolumeHealthStatus", "healthConditions", NEWER),
-    ("io.k8s.api.core.v1.VolumeMount", "bindMountOptions", NEWER),
-    ("io.k8s.api.lifecycle.v1alpha1.EvictionRequestStatus", "conditions", NEWER),
-    ("io.k8s.api.lifecycle.v1alpha1.EvictionStatus", "conditions", NEWER),
-    ("io.k8s.api.lifecycle.v1alpha1.EvictionStatus", "requesters", NEWER),
-    ("io.k8s.api.lifecycle.v1alpha1.EvictionStatus", "responders", NEWER),
-    ("io.k8s.api.lifecycle.v1alpha1.EvictionStatus", "targetResponders", NEWER),
-    ("io.k8s.api.lifecycle.v1alpha1.Requester", "", NEWER),
-    ("io.k8s.api.lifecycle.v1alpha1.TargetResponder", "", NEWER),
     ("io.k8s.api.resource.v1.DeviceCounterConsumption", "compatibilityGroups", AHEAD),
-    ("io.k8s.api.resource.v1.DeviceRequestAllocationResult", "skipNodeOperations", NEWER),
-    ("io.k8s.api.resource.v1.ResourceSliceSpec", "skipNodeOperations", NEWER),
-    ("io.k8s.api.resource.v1alpha3.ResourcePoolStatusRequestSpec", "limit", NEWER),
-    ("io.k8s.api.resource.v1alpha3.ResourcePoolStatusRequestStatus", "conditions", NEWER),
     ("io.k8s.api.resource.v1beta1.DeviceCounterConsumption", "compatibilityGroups", AHEAD),
-    ("io.k8s.api.resource.v1beta1.DeviceRequestAllocationResult", "skipNodeOperations", NEWER),
-    ("io.k8s.api.resource.v1beta1.ResourceSliceSpec", "skipNodeOperations", NEWER),
     ("io.k8s.api.resource.v1beta2.DeviceCounterConsumption", "compatibilityGroups", AHEAD),
-    ("io.k8s.api.resource.v1beta2.DeviceRequestAllocationResult", "skipNodeOperations", NEWER),
-    ("io.k8s.api.resource.v1beta2.ResourceSliceSpec", "skipNodeOperations", NEWER),
-    ("io.k8s.api.scheduling.v1alpha3.CompositePodGroupSpec", "disruptionMode", NEWER),
-    ("io.k8s.api.scheduling.v1alpha3.CompositePodGroupStatus", "conditions", NEWER),
-    ("io.k8s.api.scheduling.v1alpha3.CompositePodGroupTemplate", "compositePodGroupTemplates", NEWER),
-    ("io.k8s.api.scheduling.v1alpha3.CompositePodGroupTemplate", "podGroupTemplates", NEWER),
-    ("io.k8s.api.scheduling.v1alpha3.PodGroupSpec", "disruptionMode", NEWER),
-    ("io.k8s.api.scheduling.v1alpha3.PodGroupSpec", "resourceClaims", NEWER),
-    ("io.k8s.api.scheduling.v1alpha3.PodGroupStatus", "conditions", NEWER),
-    ("io.k8s.api.scheduling.v1alpha3.PodGroupStatus", "resourceClaimStatuses", NEWER),
-    ("io.k8s.api.scheduling.v1alpha3.PodGroupTemplate", "resourceClaims", NEWER),
-    ("io.k8s.api.scheduling.v1alpha3.WorkloadSpec", "compositePodGroupTemplates", NEWER),
-    ("io.k8s.api.scheduling.v1alpha3.WorkloadSpec", "podGroupTemplates", NEWER),
-    ("io.k8s.api.scheduling.v1beta1.CompositePodGroupTemplate", "compositePodGroupTemplates", NEWER),
-    ("io.k8s.api.scheduling.v1beta1.CompositePodGroupTemplate", "podGroupTemplates", NEWER),
-    ("io.k8s.api.scheduling.v1beta1.PodGroupSpec", "disruptionMode", NEWER),
-    ("io.k8s.api.scheduling.v1beta1.PodGroupSpec", "resourceClaims", NEWER),
-    ("io.k8s.api.scheduling.v1beta1.PodGroupStatus", "conditions", NEWER),
-    ("io.k8s.api.scheduling.v1beta1.PodGroupStatus", "resourceClaimStatuses", NEWER),
-    ("io.k8s.api.scheduling.v1beta1.PodGroupTemplate", "resourceClaims", NEWER),
-    ("io.k8s.api.scheduling.v1beta1.WorkloadSpec", "compositePodGroupTemplates", NEWER),
-    ("io.k8s.api.scheduling.v1beta1.WorkloadSpec", "podGroupTemplates", NEWER),
-    ("io.k8s.api.storage.v1.CSINodeStatus", "storageHealth", NEWER),
 ];
 
 fn official() -> Option<Vec<Value>> {

@@ -43,9 +43,16 @@ enum Command {
     Bench(bench::Args),
     /// Fuzz a target of `tests/fuzz` against its model; without a name, all of them.
     Fuzz(fuzz::Args),
-    /// Write the schema tables of the registry from the pinned crates.
+    /// Write what Go's declarations tell of the API's types, from checkouts of `k8s.io` repositories: api, apimachinery,
+    /// apiextensions-apiserver, kube-aggregator and metrics.
+    Facts {
+        /// Folders, each named as its repository
+        #[arg(required = true)]
+        folders: Vec<std::path::PathBuf>,
+    },
+    /// Write the schema tables of the registry from the pinned sources.
     Schema {
-        /// Only compare: fail when the tables are not what the pinned crates say
+        /// Only compare: fail when the tables are not what the sources say
         #[arg(long)]
         check: bool,
     },
@@ -82,6 +89,7 @@ fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Images => images::build().map(drop),
         Command::Bench(args) => bench::bench(&args),
         Command::Fuzz(args) => fuzz::fuzz(&args),
+        Command::Facts { folders } => schema::facts(&folders),
         Command::Schema { check } => schema::generate(check),
         Command::Kinds { check } => test::kinds(check),
         Command::Setup => setup::all(),

@@ -1,14 +1,17 @@
-//! `cargo xtask schema`: turns the facts of two pinned crates into the table that `registry` embeds.
+//! `cargo xtask schema`: turns the facts of two sources into the tables that `registry` embeds.
 //!
-//! `k8s-openapi` knows JSON names, JSON types, what is required and the descriptions; `k8s-pb` knows protobuf tags and the
-//! comment markers (`+listType`, `+listMapKey`, `+patchStrategy`, `+patchMergeKey`, `+structType`, `+mapType`, `+default`).
-//! Both are read as source text, so neither is compiled here.
+//! `k8s-openapi`, a pinned crate read as source text and never compiled, knows JSON names, JSON types, what is required and
+//! the descriptions. `data/types.txt` knows what only Go's declarations tell: protobuf numbers, pointers, `omitempty`, what is
+//! embedded, and the comment markers (`+listType`, `+listMapKey`, `+patchStrategy`, `+patchMergeKey`, `+structType`,
+//! `+mapType`, `+default`). `cargo xtask facts` writes that file from checkouts of the repositories that declare the types.
 //!
-//! The table is decoded by `host/registry/src/graph.rs`; its form is told there.
+//! The tables are decoded by `host/registry/src/graph.rs`; their form is told there.
 
 mod encode;
+mod facts;
+mod go;
+mod message;
 mod openapi;
-mod protobuf;
 
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -17,8 +20,21 @@ use std::process::Command;
 
 /// The release of Kubernetes whose types are taken: a module of `k8s-openapi`.
 const RELEASE: &str = "v1_37";
+const FACTS: &str = "host/xtask/data/types.txt";
 
-/// One definition, as both crates tell it.
+/// Definitions that `k8s-openapi` lacks and the API server has a use for; with them comes what they refer to.
+const ADDED: [&str; 8] = [
+    "io.k8s.api.apidiscovery.v2.APIGroupDiscoveryList",
+    "io.k8s.api.apidiscovery.v2beta1.APIGroupDiscoveryList",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadataList",
+    "io.k8s.metrics.pkg.apis.metrics.v1beta1.NodeMetrics",
+    "io.k8s.metrics.pkg.apis.metrics.v1beta1.NodeMetricsList",
+    "io.k8s.metrics.pkg.apis.metrics.v1beta1.PodMetrics",
+    "io.k8s.metrics.pkg.apis.metrics.v1beta1.PodMetricsList",
+];
+
+/// One definition, as both sources tell it.
 #[derive(Debug)]
 pub(crate) struct Definition {
     pub name: String,
@@ -31,6 +47,8 @@ pub(crate) enum DefinitionShape {
     Struct {
         fields: Vec<FieldFacts>,
         atomic: bool,
+        /// What protobuf has, in order of its numbers.
+        slots: Vec<Slot>,
     },
     /// A named type that is no struct in JSON.
     Leaf(Json),
@@ -46,7 +64,26 @@ pub(crate) struct FieldFacts {
     pub default: Option<String>,
     pub atomic: bool,
     pub retain_keys: bool,
+}
+
+/// One field of a protobuf message.
+#[derive(Debug)]
+pub(crate) struct Slot {
     pub tag: u32,
+    pub target: Target,
+}
+
+#[derive(Debug)]
+pub(crate) enum Target {
+    Field {
+        name: String,
+        pointer: bool,
+        omit_empty: bool,
+        omit_zero: bool,
+        wrapped: bool,
+    },
+    /// A struct that Go embeds: JSON has its fields in the outer object.
+    Embedded(Vec<Slot>),
 }
 
 /// The JSON form of a value.
@@ -64,7 +101,18 @@ pub(crate) enum Json {
         merge: Option<Option<String>>,
     },
     Scalar(Scalar),
-    Any,
+    Any(Opaque),
+}
+
+/// The protobuf form of a value that is any JSON; the table holds the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Opaque {
+    None,
+    Raw,
+    Empty,
+    SchemaOrArray,
+    SchemaOrBool,
+    SchemaOrStrings,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,37 +135,54 @@ pub(crate) enum Scalar {
     Quantity,
     Time,
     MicroTime,
+    Duration,
 }
 
-/// Writes the tables, or with `check` fails when they differ from what the pinned crates say.
+/// Writes the tables, or with `check` fails when they differ from what the sources say.
 pub fn generate(check: bool) -> Result<()> {
     let root = crate::paths::root();
-    let sources = sources(&root)?;
-    let definitions = definitions(&sources)?;
+    let facts = std::fs::read_to_string(root.join(FACTS)).with_context(|| format!("read {FACTS}"))?;
+    let facts = facts::read_with_later(&facts).with_context(|| format!("read {FACTS}"))?;
+    let mut definitions = definitions(&openapi_source(&root)?, &facts)?;
+    let mut whole = definitions.keys().cloned().collect::<Vec<_>>();
+    message::add(&mut definitions, &facts, ADDED.iter().map(|name| (*name).to_owned()))?;
     let tables = encode::tables(&definitions)?;
-    for (file, bytes) in [("schema.bin", tables.graph), ("descriptions.bin", tables.descriptions)] {
-        let path = root.join("host/registry/data").join(file);
+    // For the test that goes through every published version: types that no server serves any more included.
+    whole.extend(facts.keys().cloned());
+    message::add(&mut definitions, &facts, whole)?;
+    let all = encode::compressed(&encode::tables(&definitions)?.graph)?;
+    let files = [
+        ("host/registry/data/schema.bin", tables.graph),
+        ("host/registry/data/descriptions.bin", tables.descriptions),
+        ("host/registry/tests/data/every-version.bin", all),
+    ];
+    for (file, bytes) in files {
+        let path = root.join(file);
         if check {
             let present = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
             if present != bytes {
-                bail!("{} is not what the pinned crates say; run `cargo xtask schema`", path.display());
+                bail!("{} is not what the sources say; run `cargo xtask schema`", path.display());
             }
         } else {
             std::fs::write(&path, &bytes).with_context(|| format!("write {}", path.display()))?;
-            println!("{}: {} bytes, {} definitions", path.display(), bytes.len(), definitions.len());
+            println!("{}: {} bytes", path.display(), bytes.len());
         }
     }
     Ok(())
 }
 
-struct Sources {
-    openapi: PathBuf,
-    protobuf: PathBuf,
+/// Writes the facts from checkouts of `k8s.io` repositories.
+pub fn facts(folders: &[PathBuf]) -> Result<()> {
+    let path = crate::paths::root().join(FACTS);
+    let text = facts::write(&go::read(folders)?)?;
+    std::fs::write(&path, &text).with_context(|| format!("write {}", path.display()))?;
+    println!("{}: {} bytes", path.display(), text.len());
+    Ok(())
 }
 
-/// Where cargo keeps the sources of the pinned crates. They are optional dependencies of this crate: locked, fetched,
-/// not compiled.
-fn sources(root: &Path) -> Result<Sources> {
+/// Where cargo keeps the source of the pinned crate. It is an optional dependency of this crate: locked, fetched, not
+/// compiled.
+fn openapi_source(root: &Path) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = root.join("host/xtask/Cargo.toml");
     let told = Command::new(cargo)
@@ -129,25 +194,19 @@ fn sources(root: &Path) -> Result<Sources> {
         bail!("`cargo metadata` failed: {}", String::from_utf8_lossy(&told.stderr).trim());
     }
     let metadata: serde_json::Value = serde_json::from_slice(&told.stdout).context("decode `cargo metadata`")?;
-    let source = |name: &str| -> Result<PathBuf> {
-        let packages = metadata["packages"].as_array().into_iter().flatten();
-        let manifest = packages.filter(|p| p["name"] == name).find_map(|p| p["manifest_path"].as_str());
-        let folder = manifest.and_then(|m| Path::new(m).parent());
-        folder.map(|f| f.join("src")).with_context(|| format!("`cargo metadata` does not know {name}"))
-    };
-    Ok(Sources { openapi: source("k8s-openapi")?.join(RELEASE), protobuf: source("k8s-pb")? })
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let manifest = packages.filter(|p| p["name"] == "k8s-openapi").find_map(|p| p["manifest_path"].as_str());
+    let folder = manifest.and_then(|m| Path::new(m).parent());
+    folder.map(|f| f.join("src").join(RELEASE)).context("`cargo metadata` does not know k8s-openapi")
 }
 
-/// All definitions by name, both sources joined by module path.
-fn definitions(sources: &Sources) -> Result<BTreeMap<String, Definition>> {
-    let messages = protobuf::read(&sources.protobuf)?;
-    let types = openapi::read(&sources.openapi)?;
+/// All definitions of `k8s-openapi` by name, joined with the facts.
+fn definitions(source: &Path, facts: &facts::Facts) -> Result<BTreeMap<String, Definition>> {
+    let types = openapi::read(source)?;
     let names: BTreeMap<&str, &str> = types.iter().map(|(path, ty)| (path.as_str(), ty.name.as_str())).collect();
     let mut all = BTreeMap::new();
-    for (path, ty) in &types {
-        let definition =
-            openapi::definition(ty, &names, |field| protobuf::field(&messages, path, field), protobuf::message(&messages, path))
-                .with_context(|| format!("definition {}", ty.name))?;
+    for ty in types.values() {
+        let definition = openapi::definition(ty, &names, facts).with_context(|| format!("definition {}", ty.name))?;
         all.insert(ty.name.clone(), definition);
     }
     Ok(all)
@@ -156,7 +215,7 @@ fn definitions(sources: &Sources) -> Result<BTreeMap<String, Definition>> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_embedded_tables_are_what_the_pinned_crates_say() {
+    fn the_tables_are_what_the_sources_say() {
         super::generate(true).unwrap();
     }
 }

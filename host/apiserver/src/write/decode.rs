@@ -38,7 +38,7 @@ const BODIES: [(&str, &str); 4] = [
 fn protobuf_error(error: &protobuf::Error) -> StatusError {
     match error {
         // Custom kinds have no protobuf form: the client is to send JSON.
-        protobuf::Error::Unknown(_) => StatusError::unsupported_media_type(error.to_string()),
+        protobuf::Error::NoMessage(_) => StatusError::unsupported_media_type(error.to_string()),
         _ => StatusError::bad_request(format!("couldn't get version/kind; protobuf: {error}")),
     }
 }

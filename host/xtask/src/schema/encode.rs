@@ -1,6 +1,6 @@
 //! Writes the tables that `host/registry/src/graph.rs` reads.
 
-use super::{Definition, DefinitionShape, FieldFacts, Json, ListKind};
+use super::{Definition, DefinitionShape, FieldFacts, Json, ListKind, Slot, Target};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -28,15 +28,19 @@ pub(super) fn tables(definitions: &BTreeMap<String, Definition>) -> Result<Table
             sorted(fields).iter().for_each(|f| put_text(&mut descriptions, &f.description));
         }
     }
-    let mut graph = b"CSG1".to_vec();
+    let mut graph = b"CSG2".to_vec();
     put(&mut graph, writer.strings.len());
     writer.strings.iter().for_each(|s| put_text(&mut graph, s));
     put(&mut graph, bodies.len() + writer.anonymous.len());
     put(&mut graph, bodies.len());
     bodies.iter().chain(&writer.anonymous).for_each(|body| graph.extend_from_slice(body));
+    Ok(Tables { graph, descriptions: compressed(&descriptions)? })
+}
+
+pub(super) fn compressed(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
-    zlib.write_all(&descriptions).context("compress descriptions")?;
-    Ok(Tables { graph, descriptions: zlib.finish().context("compress descriptions")? })
+    zlib.write_all(bytes).context("compress")?;
+    zlib.finish().context("compress")
 }
 
 #[derive(Default)]
@@ -55,11 +59,13 @@ impl Writer {
         put(out, name);
         match &definition.shape {
             DefinitionShape::Leaf(json) => self.shape(json, out),
-            DefinitionShape::Struct { fields, atomic } => {
+            DefinitionShape::Struct { fields, atomic, slots } => {
                 out.push(0);
                 out.push(u8::from(*atomic));
                 put(out, fields.len());
-                sorted(fields).into_iter().try_for_each(|field| self.field(field, out))
+                let fields = sorted(fields);
+                fields.iter().try_for_each(|field| self.field(field, out))?;
+                put_slots(slots, &fields, out)
             }
         }
     }
@@ -75,7 +81,6 @@ impl Writer {
             let default = self.intern(default);
             put(out, default);
         }
-        put(out, field.tag as usize);
         Ok(())
     }
 
@@ -132,7 +137,7 @@ impl Writer {
                 }
             }
             Json::Scalar(scalar) => out.extend_from_slice(&[3, *scalar as u8]),
-            Json::Any => out.push(4),
+            Json::Any(opaque) => out.extend_from_slice(&[4, *opaque as u8]),
         }
         Ok(())
     }
@@ -146,6 +151,27 @@ impl Writer {
         self.interned.insert(text.to_owned(), at);
         at
     }
+}
+
+/// Each slot is its number, then 0 and the slots of an embedded struct, or a field's index from 1 and its flags.
+fn put_slots(slots: &[Slot], fields: &[&FieldFacts], out: &mut Vec<u8>) -> Result<()> {
+    put(out, slots.len());
+    for slot in slots {
+        put(out, slot.tag as usize);
+        match &slot.target {
+            Target::Embedded(slots) => {
+                put(out, 0);
+                put_slots(slots, fields, out)?;
+            }
+            Target::Field { name, pointer, omit_empty, omit_zero, wrapped } => {
+                let at = fields.iter().position(|f| f.name == *name).with_context(|| format!("no field {name}"))?;
+                put(out, at + 1);
+                let flags = [*pointer, *omit_empty, *omit_zero, *wrapped];
+                out.push(flags.iter().enumerate().map(|(bit, set)| u8::from(*set) << bit).sum());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn sorted(fields: &[FieldFacts]) -> Vec<&FieldFacts> {

@@ -1,7 +1,7 @@
 //! Reads `k8s-openapi`: the `json_schema!` literal of each generated type.
 
-use super::protobuf::{Message, MessageField, marked};
-use super::{Definition, DefinitionShape, FieldFacts, Json, ListKind, Scalar};
+use super::facts::{Facts, Field, marked};
+use super::{Definition, DefinitionShape, FieldFacts, Json, ListKind, Opaque, Scalar, message};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -18,17 +18,20 @@ pub(super) struct Type {
 const REFERENCED_DEFAULTS: [(&str, &str); 2] =
     [("ref(AzureDataDiskCachingReadWrite)", "\"ReadWrite\""), ("ref(AzureSharedBlobDisk)", "\"Shared\"")];
 
-/// Definitions whose JSON form is not told by their schema.
-const LEAVES: [(&str, Json); 9] = [
+/// Definitions whose form is not told by their schema.
+const LEAVES: [(&str, Json); 12] = [
     ("io.k8s.apimachinery.pkg.api.resource.Quantity", Json::Scalar(Scalar::Quantity)),
     ("io.k8s.apimachinery.pkg.util.intstr.IntOrString", Json::Scalar(Scalar::IntOrString)),
     ("io.k8s.apimachinery.pkg.apis.meta.v1.Time", Json::Scalar(Scalar::Time)),
     ("io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime", Json::Scalar(Scalar::MicroTime)),
-    ("io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1", Json::Any),
-    ("io.k8s.apimachinery.pkg.runtime.RawExtension", Json::Any),
-    ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON", Json::Any),
-    ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus", Json::Any),
-    ("io.k8s.apimachinery.pkg.apis.meta.v1.Patch", Json::Any),
+    ("io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1", Json::Any(Opaque::Raw)),
+    ("io.k8s.apimachinery.pkg.runtime.RawExtension", Json::Any(Opaque::Raw)),
+    ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON", Json::Any(Opaque::Raw)),
+    ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray", Json::Any(Opaque::SchemaOrArray)),
+    ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool", Json::Any(Opaque::SchemaOrBool)),
+    ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray", Json::Any(Opaque::SchemaOrStrings)),
+    ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus", Json::Any(Opaque::Empty)),
+    ("io.k8s.apimachinery.pkg.apis.meta.v1.Patch", Json::Any(Opaque::Empty)),
 ];
 
 /// Calls `each` with every Rust file below `root` and its module path (`api::core::v1` for files in that folder).
@@ -74,42 +77,39 @@ fn read_file(text: &str, module: &str) -> Result<Option<(String, Type)>> {
     Ok(Some((format!("{module}::{rust_name}"), Type { name: name.to_owned(), schema })))
 }
 
-/// Joins a type with what its protobuf message tells of each field.
-pub(super) fn definition<'m>(
-    ty: &Type,
-    names: &BTreeMap<&str, &str>,
-    field: impl Fn(&str) -> Option<(&'m MessageField, u32)>,
-    message: Option<&Message>,
-) -> Result<Definition> {
+/// Joins a type with what Go tells of it.
+pub(super) fn definition(ty: &Type, names: &BTreeMap<&str, &str>, facts: &Facts) -> Result<Definition> {
     let description = text(&ty.schema, "description");
     let leaf = LEAVES.iter().find(|(name, _)| *name == ty.name).map(|(_, json)| json.clone());
     let shape = match (leaf, ty.schema.get("properties").and_then(Value::as_object)) {
         (Some(json), _) => DefinitionShape::Leaf(json),
-        (None, None) if ty.schema.get("oneOf").is_some() => DefinitionShape::Leaf(Json::Any),
-        (None, None) if ty.schema["type"] == "object" => DefinitionShape::Struct { fields: Vec::new(), atomic: false },
+        (None, None) if ty.schema.get("oneOf").is_some() => DefinitionShape::Leaf(Json::Any(Opaque::None)),
+        (None, None) if ty.schema["type"] == "object" => DefinitionShape::Struct { fields: Vec::new(), atomic: false, slots: Vec::new() },
         (None, None) => DefinitionShape::Leaf(json_of(&ty.schema, names, &[])?),
         (None, Some(properties)) => {
-            let atomic = message.is_some_and(|m| marked(&m.markers, "structType").contains(&"atomic"));
+            let told = message::flat(facts, &ty.name)?;
             let required: Vec<&str> = ty.schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let mut fields = Vec::new();
             for (name, schema) in properties {
-                let found = field(name);
-                fields.push(facts(name, schema, names, found, required.contains(&name.as_str())).with_context(|| format!("field {name}"))?);
+                let found = told.iter().find(|f| f.name == *name).copied();
+                fields
+                    .push(joined(name, schema, names, found, required.contains(&name.as_str())).with_context(|| format!("field {name}"))?);
             }
-            DefinitionShape::Struct { fields, atomic }
+            let known = |name: &str| properties.contains_key(name);
+            let atomic = facts.get(&ty.name).is_some_and(|line| line.atomic);
+            DefinitionShape::Struct { fields, atomic, slots: message::slots(facts, &ty.name, &known)? }
         }
     };
     Ok(Definition { name: ty.name.clone(), description, shape })
 }
 
-fn facts(
-    name: &str,
-    schema: &Value,
-    names: &BTreeMap<&str, &str>,
-    found: Option<(&MessageField, u32)>,
-    required: bool,
-) -> Result<FieldFacts> {
-    let (markers, tag) = found.map_or((&[][..], 0), |(field, tag)| (field.markers.as_slice(), tag));
+fn joined(name: &str, schema: &Value, names: &BTreeMap<&str, &str>, found: Option<&Field>, required: bool) -> Result<FieldFacts> {
+    let markers = found.map_or(&[][..], |field| field.markers.as_slice());
+    field_facts(name, text(schema, "description"), json_of(schema, names, markers)?, required, markers)
+}
+
+/// What the markers tell, beside what is known already.
+pub(super) fn field_facts(name: &str, description: String, json: Json, required: bool, markers: &[(String, String)]) -> Result<FieldFacts> {
     let strategies: Vec<&str> = marked(markers, "patchStrategy").into_iter().flat_map(|s| s.split(',')).collect();
     let default = marked(markers, "default").first().map(|told| {
         let constant = REFERENCED_DEFAULTS.iter().find(|(reference, _)| reference == told);
@@ -120,13 +120,12 @@ fn facts(
     }
     Ok(FieldFacts {
         name: name.to_owned(),
-        description: text(schema, "description"),
-        json: json_of(schema, names, markers)?,
+        description,
+        json,
         required,
         default,
         atomic: marked(markers, "structType").contains(&"atomic"),
         retain_keys: strategies.contains(&"retainKeys"),
-        tag,
     })
 }
 
@@ -155,7 +154,7 @@ fn json_of(schema: &Value, names: &BTreeMap<&str, &str>, markers: &[(String, Str
                 let atomic = marked(markers, "mapType").contains(&"atomic");
                 Json::Map { value: Box::new(json_of(value, names, &[])?), atomic }
             }
-            None => Json::Any,
+            None => Json::Any(Opaque::None),
         },
         (other, _) => bail!("type {other:?} is not known"),
     })
@@ -163,7 +162,7 @@ fn json_of(schema: &Value, names: &BTreeMap<&str, &str>, markers: &[(String, Str
 
 /// How a list merges, for apply and for strategic merge. Without a list type, the patch strategy tells both
 /// (`k8s.io/kube-openapi/pkg/schemaconv/openapi.go`).
-fn list_rules(markers: &[(String, String)]) -> Result<(ListKind, Option<Option<String>>)> {
+pub(super) fn list_rules(markers: &[(String, String)]) -> Result<(ListKind, Option<Option<String>>)> {
     let merges = marked(markers, "patchStrategy").iter().any(|s| s.split(',').any(|part| part == "merge"));
     let merge_key = marked(markers, "patchMergeKey").first().map(|k| (*k).to_owned());
     let either = |name: &str| {
