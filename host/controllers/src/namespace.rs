@@ -99,13 +99,19 @@ impl Namespaces {
         Ok(self.client.api(&gvr::namespaces()).update_status("", &changed).await?)
     }
 
-    /// Deletes everything; each kind for itself, so that one refusal does not keep the others.
+    /// Deletes everything; each kind for itself, so that one refusal does not keep the others. Pods go first, and all else
+    /// waits until they are gone: no policy or secret that guards a pod ends before it does (KEP-5080).
     async fn sweep(&self, namespace: &str) -> Swept {
         let mut swept = Swept::default();
-        for kind in &self.kinds {
+        let is_pods = |kind: &&Arc<Kind>| kind.group.is_empty() && kind.resource == "pods";
+        let pods = self.kinds.iter().filter(is_pods);
+        for kind in pods.chain(self.kinds.iter().filter(|kind| !is_pods(kind))) {
             let resource = resource_name(&kind.group_resource());
             if let Err(error) = self.sweep_kind(kind, namespace, &resource, &mut swept).await {
                 swept.failures.insert(resource, error.chain());
+            }
+            if is_pods(&kind) && !(swept.remaining.is_empty() && swept.failures.is_empty()) {
+                break;
             }
         }
         swept

@@ -2,7 +2,7 @@
 
 use super::{names, roll_out, web};
 use std::os::unix::fs::PermissionsExt;
-use tests::{Cluster, Space};
+use tests::{Cluster, Space, condition};
 
 const SETTINGS: &str = "apiVersion: v1
 kind: ConfigMap
@@ -166,6 +166,33 @@ fn delete_cascades_as_it_is_told() {
     space.ok(&["delete", "deployment,replicaset,pod", "--all", "--timeout=60s"]);
     space.fails(&["delete", "configmap", "absent"], "not found");
     assert_eq!(space.ok(&["delete", "configmap", "absent", "--ignore-not-found"]), "");
+}
+
+/// KEP-5080: what a pod may depend on stays until it is gone.
+#[test]
+fn pods_of_a_namespace_go_first() {
+    let cluster = Cluster::shared();
+    let space = cluster.space("ordered");
+    space.apply(
+        "apiVersion: v1
+kind: Pod
+metadata: {name: held, finalizers: [example.com/hold]}
+spec:
+  nodeSelector: {none: such}
+  containers: [{name: c, image: none.invalid/x}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: kept}
+",
+    );
+    space.ok(&["delete", "namespace", "ordered", "--wait=false"]);
+    let told = |namespace: &serde_json::Value| condition(namespace, "NamespaceFinalizersRemaining") == Some("True");
+    cluster.kubectl().until("namespace", "ordered", "tell what holds it", told);
+    assert!(!space.get("pod", "held")["metadata"]["deletionTimestamp"].is_null());
+    assert!(space.get("configmap", "kept")["metadata"]["deletionTimestamp"].is_null(), "it waits for the pod");
+    space.ok(&["patch", "pod", "held", "--type=merge", "--patch", r#"{"metadata":{"finalizers":null}}"#]);
+    cluster.kubectl().ok(&["wait", "--for=delete", "namespace/ordered", "--timeout=60s"]);
 }
 
 #[test]
