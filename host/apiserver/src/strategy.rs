@@ -1,6 +1,7 @@
 //! What writing a kind does, beside what every kind does (`write`): a row of [`table`], all methods defaulted
 //! (`k8s.io/apiserver/pkg/registry/rest/{create,update,delete}.go`).
 
+pub mod at;
 mod cluster;
 mod config;
 mod namespace;
@@ -47,15 +48,25 @@ pub trait Strategy: Send + Sync {
     /// Of the whole object, on create and on update.
     fn validate(&self, _new: &Object, _errors: &mut ErrorList) {}
 
+    /// What only new objects must not have.
+    fn validate_create(&self, _new: &Object, _errors: &mut ErrorList) {}
+
     /// What an update may not change.
     fn validate_update(&self, _new: &Object, _old: &Object, _errors: &mut ErrorList) {}
 
     /// Of the status, when the status is written.
     fn validate_status(&self, _new: &Object, _old: &Object, _errors: &mut ErrorList) {}
 
+    /// What an update through a subresource that is the object itself may not change: neither `status` nor `scale`.
+    fn validate_subresource(&self, _subresource: &str, _new: &Object, _old: &Object, _errors: &mut ErrorList) {}
+
     /// Told to the client beside success.
     fn warnings(&self, _new: &Object) -> Vec<String> {
         Vec::new()
+    }
+
+    fn warnings_on_update(&self, new: &Object, _old: &Object) -> Vec<String> {
+        self.warnings(new)
     }
 
     /// Takes addresses and ports; what was taken is given back unless the write commits.

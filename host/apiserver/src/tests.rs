@@ -1,8 +1,10 @@
 //! The whole road over a memory store, as a client in this process sees it.
 
+mod causes;
 mod kinds;
 mod logs;
 mod matrix;
+mod pods;
 mod reading;
 mod serving;
 mod validation;

@@ -80,6 +80,10 @@ impl ErrorList {
     pub fn invalid(&mut self, path: &Path, value: impl Into<Value>, detail: &str) {
         self.add(path, "FieldValueInvalid", told("Invalid value", &value.into()), detail);
     }
+    /// Wrong as a whole: the value is not shown (`field.OmitValueType`).
+    pub fn invalid_as_a_whole(&mut self, path: &Path, detail: &str) {
+        self.add(path, "FieldValueInvalid", "Invalid value".to_owned(), detail);
+    }
     /// One `invalid` per message, as the checks of [`crate::names`] return them.
     pub fn invalid_all(&mut self, path: &Path, value: &str, details: Vec<String>) {
         for detail in details {
@@ -103,6 +107,10 @@ impl ErrorList {
     }
     pub fn not_found(&mut self, path: &Path, value: impl Into<Value>) {
         self.add(path, "FieldValueNotFound", told("Not found", &value.into()), "");
+    }
+    /// The same with a hint where to look.
+    pub fn not_found_in(&mut self, path: &Path, value: impl Into<Value>, detail: &str) {
+        self.add(path, "FieldValueNotFound", told("Not found", &value.into()), detail);
     }
     /// `max` in bytes.
     pub fn too_long(&mut self, path: &Path, max: usize) {

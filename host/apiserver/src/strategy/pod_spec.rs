@@ -1,298 +1,228 @@
-//! What makes a pod's specification valid, in pods and in templates (`pkg/apis/core/validation/validation.go`).
+//! What makes a pod's specification valid, in pods and in templates (`pkg/apis/core/validation/validation.go`,
+//! `ValidatePodSpec`). Checks come in upstream's order, so that causes do.
+//!
+//! Trees have been decoded by schema and defaulted: fields have their types.
 
+mod affinity;
+mod annotations;
+pub mod claim;
 mod container;
+mod env;
+mod handler;
+mod mount;
+mod network;
+mod platform;
+mod resources;
+mod security;
+mod spread;
 mod volume;
+mod windows;
+pub mod words;
 
-use super::read::{entries, flag, int_or_string_port, items, label, number, one_of, text};
-use crate::write::meta;
-use object::Value;
+pub use affinity::{node_selector, selector_of};
+pub use annotations::{changes as annotation_changes, validate as annotations_valid};
+pub use network::tolerations;
+
+use super::at::At;
+use super::read::{entries, items, number, text};
 use object::field::{ErrorList, Path};
-use object::names;
+use object::{Map, Object, Value, names};
 use std::collections::HashSet;
+
+/// Where containers stand, in the order in which upstream visits them.
+pub const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
+
+/// Whose specification it is.
+#[derive(Clone, Copy)]
+pub struct Options<'p> {
+    /// Name of the pod; `None` for templates.
+    pub pod: Option<&'p str>,
+}
+
+/// What checks of single containers must know of the pod.
+struct Pod<'v> {
+    pub spec: &'v Value,
+    /// Sound volumes by name.
+    pub volumes: volume::Volumes<'v>,
+    pub claims: HashSet<&'v str>,
+    pub host_users: bool,
+    pub grace: Option<i64>,
+    pub restart_policy: &'v str,
+    /// `spec.os.name`; `None` without `spec.os`.
+    pub os: Option<&'v str>,
+}
+
+/// A field that is there and not null.
+pub fn given<'v>(value: &'v Value, field: &str) -> Option<&'v Value> {
+    value.get(field).filter(|v| !v.is_null())
+}
+
+/// A string that is there.
+pub fn given_text<'v>(value: &'v Value, field: &str) -> Option<&'v str> {
+    value.get(field).and_then(Value::as_str)
+}
+
+/// Every container of the pod with its place.
+pub fn containers(spec: &Value) -> impl Iterator<Item = (&'static str, usize, &Value)> {
+    CONTAINER_LISTS.into_iter().flat_map(move |list| items(spec, list).map(move |(at, c)| (list, at, c)))
+}
 
 /// `ValidatePodTemplateSpec`.
 pub fn validate_template(template: &Value, path: &Path, errors: &mut ErrorList) {
-    let metadata = path.child("metadata");
-    let map = |field: &str| template.get("metadata").and_then(|m| m.get(field)).and_then(Value::as_object);
-    meta::labels(map("labels"), &metadata.child("labels"), errors);
-    meta::annotations(map("annotations"), &metadata.child("annotations"), errors);
-    match template.get("spec") {
-        Some(spec) => validate(spec, &path.child("spec"), errors),
-        None => errors.required(&path.child("spec").child("containers"), ""),
+    template_at(template, &At::of(path), errors);
+}
+
+/// The same for who knows its place.
+pub fn template_at(template: &Value, at: &At<'_>, errors: &mut ErrorList) {
+    template_metadata(template, at, errors);
+    let empty = Value::Object(Map::new());
+    let (spec, below) = (template.get("spec").unwrap_or(&empty), at.child("spec"));
+    validate(spec, &below, Options { pod: None }, errors);
+    annotations::agree_with_fields(template_annotations(template), spec, &below, errors);
+    if !is_empty_list(spec, "ephemeralContainers") {
+        below.child("ephemeralContainers").forbidden(errors, "ephemeral containers not allowed in pod template");
     }
+}
+
+/// Labels and annotations of a template. Upstream leaves `metadata` out of their paths.
+pub fn template_metadata(template: &Value, at: &At<'_>, errors: &mut ErrorList) {
+    let map = |field: &str| template.get("metadata").and_then(|m| m.get(field)).and_then(Value::as_object);
+    labels(map("labels"), &at.child("labels"), errors);
+    let below = at.child("annotations");
+    annotations_map(map("annotations"), &below, errors);
+    let empty = Value::Null;
+    annotations::validate(map("annotations"), template.get("spec").unwrap_or(&empty), &below, errors);
+}
+
+fn template_annotations(template: &Value) -> Option<&Map<String, Value>> {
+    template.get("metadata").and_then(|m| m.get("annotations")).and_then(Value::as_object)
+}
+
+/// `validatePodMetadataAndSpec` but for what all objects' metadata has in common.
+pub fn validate_pod(pod: &Object, errors: &mut ErrorList) {
+    let empty = Value::Object(Map::new());
+    let spec = pod.at(&["spec"]).unwrap_or(&empty);
+    let at = At::new("spec");
+    annotations::validate(pod.at(&["metadata", "annotations"]).and_then(Value::as_object), spec, &At::new("metadata.annotations"), errors);
+    validate(spec, &at, Options { pod: Some(pod.name()) }, errors);
+    if text(spec, "serviceAccountName").is_empty() {
+        for (v, volume) in items(spec, "volumes") {
+            for (s, source) in given(volume, "projected").into_iter().flat_map(|p| items(p, "sources")) {
+                if given(source, "serviceAccountToken").is_some() {
+                    let (volumes, projected) = (at.child("volumes"), "projected.sources");
+                    let detail = "must not be specified when serviceAccountName is not set";
+                    volumes.index(v).child(projected).index(s).child("serviceAccountToken").forbidden(errors, detail);
+                }
+            }
+        }
+    }
+    for list in ["containers", "initContainers"] {
+        items(spec, list).for_each(|(index, c)| container::only_for_pod(c, &at.child(list).index(index), errors));
+    }
+}
+
+/// `ValidatePodCreate`, beyond [`validate_pod`].
+pub fn validate_new_pod(pod: &Object, errors: &mut ErrorList) {
+    let empty = Value::Object(Map::new());
+    let spec = pod.at(&["spec"]).unwrap_or(&empty);
+    let at = At::new("spec");
+    if !is_empty_list(spec, "ephemeralContainers") {
+        at.child("ephemeralContainers").forbidden(errors, "cannot be set on create");
+    }
+    if !text(spec, "nodeName").is_empty() && !is_empty_list(spec, "schedulingGates") {
+        at.child("nodeName").forbidden(errors, "cannot be set until all schedulingGates have been cleared");
+    }
+    annotations::agree_with_fields(pod.at(&["metadata", "annotations"]).and_then(Value::as_object), spec, &at, errors);
 }
 
 /// `ValidatePodSpec`.
-pub fn validate(spec: &Value, path: &Path, errors: &mut ErrorList) {
-    let volumes = volume::validate(spec, &path.child("volumes"), errors);
-    let host_network = flag(spec, "hostNetwork");
-    let context = container::Context { volumes: &volumes, host_network };
+pub fn validate(spec: &Value, at: &At<'_>, options: Options<'_>, errors: &mut ErrorList) {
+    let grace = number(spec, "terminationGracePeriodSeconds");
+    if grace.is_none() {
+        at.child("terminationGracePeriodSeconds").required(errors, "");
+    }
+    let pod = Pod {
+        spec,
+        volumes: volume::validate(spec, options, &at.child("volumes"), errors),
+        claims: items(spec, "resourceClaims").map(|(_, c)| text(c, "name")).filter(|name| !name.is_empty()).collect(),
+        host_users: spec.get("hostUsers").and_then(Value::as_bool).unwrap_or(true),
+        grace,
+        restart_policy: text(spec, "restartPolicy"),
+        os: given(spec, "os").map(|os| text(os, "name")),
+    };
+    resources::pod_claims(spec, &at.child("resourceClaims"), errors);
+    container::validate(&pod, at, errors);
+    if let Some(found) = given(spec, "resources") {
+        resources::of_pod(&pod, found, &at.child("resources"), errors);
+    }
+    network::host_ports(spec, options, &at.child("containers"), errors);
+    at.child("restartPolicy").one_of(errors, pod.restart_policy, &["Always", "OnFailure", "Never"]);
+    let policies = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
+    at.child("dnsPolicy").one_of(errors, text(spec, "dnsPolicy"), &policies);
+    labels(spec.get("nodeSelector").and_then(Value::as_object), &at.child("nodeSelector"), errors);
+    security::of_pod(spec, at, errors);
+    affinity::validate(spec, &at.child("affinity"), errors);
+    network::dns_config(spec, &at.child("dnsConfig"), errors);
+    for (index, gate) in items(spec, "readinessGates") {
+        at.child("readinessGates").index(index).child("conditionType").qualified(errors, text(gate, "conditionType"));
+    }
+    gates(spec, &at.child("schedulingGates"), errors);
+    spread::validate(spec, &at.child("topologySpreadConstraints"), errors);
+    windows::host_process(spec, at, errors);
+    platform::host_users(&pod, at, errors);
+    for field in ["serviceAccountName", "nodeName"] {
+        at.child(field).subdomain(errors, text(spec, field));
+    }
+    at.child("activeDeadlineSeconds").range(errors, number(spec, "activeDeadlineSeconds"), 1, i64::from(i32::MAX));
+    network::hostname(spec, at, errors);
+    network::tolerations(spec, &at.child("tolerations"), errors);
+    network::host_aliases(spec, &at.child("hostAliases"), errors);
+    at.child("priorityClassName").subdomain(errors, text(spec, "priorityClassName"));
+    if let Some(class) = given_text(spec, "runtimeClassName") {
+        at.child("runtimeClassName").invalid_all(errors, class, &names::dns1123_subdomain(class));
+    }
+    if let Some(policy) = given_text(spec, "preemptionPolicy") {
+        at.child("preemptionPolicy").one_of(errors, policy, &["PreemptLowerPriority", "Never"]);
+    }
+    if let Some(overhead) = given(spec, "overhead") {
+        resources::overhead(overhead, &at.child("overhead"), errors);
+    }
+    platform::validate(&pod, at, errors);
+}
+
+/// `validateSchedulingGates`.
+fn gates(spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
     let mut seen = HashSet::new();
-    let containers = path.child("containers");
-    if items(spec, "containers").next().is_none() {
-        errors.required(&containers, "");
-    }
-    for (at, one) in items(spec, "containers") {
-        container::validate(one, container::Role::Main, &context, &mut seen, &containers.index(at), errors);
-    }
-    for (at, one) in items(spec, "initContainers") {
-        container::validate(one, container::Role::Init, &context, &mut seen, &path.child("initContainers").index(at), errors);
-    }
-    one_of(text(spec, "restartPolicy"), &["Always", "OnFailure", "Never"], &path.child("restartPolicy"), errors);
-    one_of(text(spec, "dnsPolicy"), &["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"], &path.child("dnsPolicy"), errors);
-    let servers = spec.get("dnsConfig").map(|c| items(c, "nameservers").count()).unwrap_or(0);
-    if text(spec, "dnsPolicy") == "None" && servers == 0 {
-        let detail = "must provide at least one DNS nameserver when `dnsPolicy` is None";
-        errors.required(&path.child("dnsConfig").child("nameservers"), detail);
-    }
-    for (field, subdomain) in [
-        ("serviceAccountName", true),
-        ("nodeName", true),
-        ("priorityClassName", true),
-        ("runtimeClassName", true),
-        ("hostname", false),
-        ("subdomain", false),
-    ] {
-        let value = text(spec, field);
-        if !value.is_empty() {
-            let faults = if subdomain { names::dns1123_subdomain(value) } else { names::dns1123_label(value) };
-            errors.invalid_all(&path.child(field), value, faults);
-        }
-    }
-    if let Some(seconds) = number(spec, "activeDeadlineSeconds")
-        && !(1..=i64::from(i32::MAX)).contains(&seconds)
-    {
-        errors.invalid(&path.child("activeDeadlineSeconds"), seconds, &format!("must be between 1 and {}, inclusive", i32::MAX));
-    }
-    meta::labels(spec.get("nodeSelector").and_then(Value::as_object), &path.child("nodeSelector"), errors);
-    security(spec, &path.child("securityContext"), errors);
-    for (at, toleration) in items(spec, "tolerations") {
-        validate_toleration(toleration, &path.child("tolerations").index(at), errors);
-    }
-    let mut gates = HashSet::new();
-    for (at, gate) in items(spec, "schedulingGates") {
-        let (name, path) = (text(gate, "name"), path.child("schedulingGates").index(at));
-        errors.invalid_all(&path, name, names::qualified_name(name));
-        if !gates.insert(name) {
-            errors.duplicate(&path, name);
-        }
-    }
-    affinity(spec, &path.child("affinity"), errors);
-    for (at, constraint) in items(spec, "topologySpreadConstraints") {
-        let path = path.child("topologySpreadConstraints").index(at);
-        if number(constraint, "maxSkew").unwrap_or(0) <= 0 {
-            errors.invalid(&path.child("maxSkew"), number(constraint, "maxSkew").unwrap_or(0), "must be greater than zero");
-        }
-        if text(constraint, "topologyKey").is_empty() {
-            errors.required(&path.child("topologyKey"), "can not be empty");
-        }
-        one_of(text(constraint, "whenUnsatisfiable"), &["DoNotSchedule", "ScheduleAnyway"], &path.child("whenUnsatisfiable"), errors);
-    }
-    for (at, alias) in items(spec, "hostAliases") {
-        super::read::ip(text(alias, "ip"), &path.child("hostAliases").index(at).child("ip"), errors);
-    }
-}
-
-fn security(spec: &Value, path: &Path, errors: &mut ErrorList) {
-    let Some(context) = spec.get("securityContext") else { return };
-    ids(context, &["runAsUser", "runAsGroup", "fsGroup"], path, errors);
-    for (at, group) in items(context, "supplementalGroups") {
-        let id = group.as_i64().unwrap_or(-1);
-        if !(0..=i64::from(i32::MAX)).contains(&id) {
-            errors.invalid(&path.child("supplementalGroups").index(at), id, &format!("must be between 0 and {}, inclusive", i32::MAX));
+    for (index, gate) in items(spec, "schedulingGates") {
+        let (name, at) = (text(gate, "name"), at.index(index));
+        at.qualified(errors, name);
+        if !seen.insert(name) {
+            at.duplicate(errors, name);
         }
     }
 }
 
-/// User and group numbers.
-pub(super) fn ids(context: &Value, fields: &[&str], path: &Path, errors: &mut ErrorList) {
-    for field in fields {
-        if let Some(id) = number(context, field).filter(|id| !(0..=i64::from(i32::MAX)).contains(id)) {
-            errors.invalid(&path.child(field), id, &format!("must be between 0 and {}, inclusive", i32::MAX));
-        }
+pub fn is_empty_list(spec: &Value, field: &str) -> bool {
+    spec.get(field).and_then(Value::as_array).is_none_or(Vec::is_empty)
+}
+
+/// `ValidateLabels`.
+pub fn labels(labels: Option<&Map<String, Value>>, at: &At<'_>, errors: &mut ErrorList) {
+    for (key, value) in labels.into_iter().flatten() {
+        at.qualified(errors, key);
+        let value = value.as_str().unwrap_or_default();
+        at.invalid_all(errors, value, &names::label_value(value));
     }
 }
 
-/// `ValidateTolerations`.
-fn validate_toleration(toleration: &Value, path: &Path, errors: &mut ErrorList) {
-    let (key, operator, value, effect) =
-        (text(toleration, "key"), text(toleration, "operator"), text(toleration, "value"), text(toleration, "effect"));
-    if !key.is_empty() {
-        errors.invalid_all(&path.child("key"), key, names::qualified_name(key));
-    } else if operator != "Exists" {
-        errors.invalid(
-            &path.child("operator"),
-            operator,
-            "operator must be Exists when `key` is empty, which means \"match all values and all keys\"",
-        );
-    }
-    if number(toleration, "tolerationSeconds").is_some() && effect != "NoExecute" {
-        errors.invalid(&path.child("effect"), effect, "effect must be 'NoExecute' when `tolerationSeconds` is set");
-    }
-    match operator {
-        "" | "Equal" => errors.invalid_all(&path.child("operator"), value, names::label_value(value)),
-        "Exists" if !value.is_empty() => {
-            errors.invalid(&path.child("operator"), toleration.clone(), "value must be empty when `operator` is 'Exists'")
-        }
-        "Exists" => {}
-        other => errors.not_supported(&path.child("operator"), other, &["Equal", "Exists"]),
-    }
-    if !matches!(effect, "" | "NoSchedule" | "PreferNoSchedule" | "NoExecute") {
-        errors.not_supported(&path.child("effect"), effect, &["NoSchedule", "PreferNoSchedule", "NoExecute"]);
+/// `ValidateAnnotations`.
+fn annotations_map(annotations: Option<&Map<String, Value>>, at: &At<'_>, errors: &mut ErrorList) {
+    if annotations.is_some_and(|a| !a.is_empty()) {
+        crate::write::meta::annotations(annotations, &at.path(), errors);
     }
 }
 
-/// `validateAffinity`: node terms, and the parts of pod terms that a scheduler relies on.
-fn affinity(spec: &Value, path: &Path, errors: &mut ErrorList) {
-    const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
-    const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
-    let Some(affinity) = spec.get("affinity") else { return };
-    if let Some(node) = affinity.get("nodeAffinity") {
-        let path = path.child("nodeAffinity");
-        if let Some(required) = node.get(REQUIRED) {
-            let path = path.child(REQUIRED).child("nodeSelectorTerms");
-            if items(required, "nodeSelectorTerms").next().is_none() {
-                errors.required(&path, "must have at least one node selector term");
-            }
-            items(required, "nodeSelectorTerms").for_each(|(at, term)| node_term(term, &path.index(at), errors));
-        }
-        for (at, preferred) in items(node, PREFERRED) {
-            let path = path.child(PREFERRED).index(at);
-            weight(preferred, &path, errors);
-            if let Some(term) = preferred.get("preference") {
-                node_term(term, &path.child("preference"), errors);
-            }
-        }
-    }
-    for kind in ["podAffinity", "podAntiAffinity"] {
-        let Some(pods) = affinity.get(kind) else { continue };
-        let path = path.child(kind);
-        items(pods, REQUIRED).for_each(|(at, term)| pod_term(term, &path.child(REQUIRED).index(at), errors));
-        for (at, preferred) in items(pods, PREFERRED) {
-            let path = path.child(PREFERRED).index(at);
-            weight(preferred, &path, errors);
-            if let Some(term) = preferred.get("podAffinityTerm") {
-                pod_term(term, &path.child("podAffinityTerm"), errors);
-            }
-        }
-    }
-}
-
-fn weight(preferred: &Value, path: &Path, errors: &mut ErrorList) {
-    let weight = number(preferred, "weight").unwrap_or(0);
-    if !(1..=100).contains(&weight) {
-        errors.invalid(&path.child("weight"), weight, "must be in the range 1-100");
-    }
-}
-
-fn node_term(term: &Value, path: &Path, errors: &mut ErrorList) {
-    for (at, requirement) in items(term, "matchExpressions") {
-        let path = path.child("matchExpressions").index(at);
-        let values = items(requirement, "values").count();
-        match text(requirement, "operator") {
-            "In" | "NotIn" if values == 0 => errors.required(&path.child("values"), "must be specified when `operator` is 'In' or 'NotIn'"),
-            "In" | "NotIn" => {}
-            "Exists" | "DoesNotExist" if values > 0 => {
-                errors.forbidden(&path.child("values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
-            }
-            "Exists" | "DoesNotExist" => {}
-            "Gt" | "Lt" if values != 1 => {
-                errors.required(&path.child("values"), "must be specified single value when `operator` is 'Lt' or 'Gt'")
-            }
-            "Gt" | "Lt" => {}
-            other => errors.invalid(&path.child("operator"), other, "not a valid selector operator"),
-        }
-        let key = text(requirement, "key");
-        errors.invalid_all(&path.child("key"), key, names::qualified_name(key));
-    }
-}
-
-fn pod_term(term: &Value, path: &Path, errors: &mut ErrorList) {
-    let key = text(term, "topologyKey");
-    if key.is_empty() {
-        errors.required(&path.child("topologyKey"), "can not be empty");
-    } else {
-        errors.invalid_all(&path.child("topologyKey"), key, names::qualified_name(key));
-    }
-    if let Some(selector) = term.get("labelSelector") {
-        selector_of(selector, &path.child("labelSelector"), errors);
-    }
-}
-
-/// `ValidateLabelSelector`.
-pub fn selector_of(selector: &Value, path: &Path, errors: &mut ErrorList) {
-    meta::labels(selector.get("matchLabels").and_then(Value::as_object), &path.child("matchLabels"), errors);
-    for (at, requirement) in items(selector, "matchExpressions") {
-        let path = path.child("matchExpressions").index(at);
-        let values = items(requirement, "values").count();
-        match text(requirement, "operator") {
-            "In" | "NotIn" if values == 0 => errors.required(&path.child("values"), "must be specified when `operator` is 'In' or 'NotIn'"),
-            "Exists" | "DoesNotExist" if values > 0 => {
-                errors.forbidden(&path.child("values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
-            }
-            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
-            other => errors.invalid(&path.child("operator"), other, "not a valid selector operator"),
-        }
-        let key = text(requirement, "key");
-        errors.invalid_all(&path.child("key"), key, names::qualified_name(key));
-    }
-}
-
-/// Probes and lifecycle hooks: exactly one handler.
-pub(super) fn handler(handler: &Value, path: &Path, errors: &mut ErrorList) {
-    let kinds: Vec<&str> = ["exec", "httpGet", "tcpSocket", "grpc", "sleep"].into_iter().filter(|k| handler.get(*k).is_some()).collect();
-    for extra in kinds.iter().skip(1) {
-        errors.forbidden(&path.child(extra), "may not specify more than 1 handler type");
-    }
-    let Some(kind) = kinds.first() else { return errors.required(path, "must specify a handler type") };
-    let (path, body) = (path.child(kind), handler.get(*kind).cloned().unwrap_or_default());
-    match *kind {
-        "exec" if items(&body, "command").next().is_none() => errors.required(&path.child("command"), ""),
-        "httpGet" => {
-            if text(&body, "path").is_empty() {
-                errors.required(&path.child("path"), "");
-            }
-            int_or_string_port(body.get("port").unwrap_or(&Value::Null), &path.child("port"), errors);
-            one_of(text(&body, "scheme"), &["HTTP", "HTTPS"], &path.child("scheme"), errors);
-        }
-        "tcpSocket" => int_or_string_port(body.get("port").unwrap_or(&Value::Null), &path.child("port"), errors),
-        _ => {}
-    }
-}
-
-/// Required labels of names within a list.
-pub(super) fn unique_label<'v>(name: &'v str, seen: &mut HashSet<&'v str>, path: &Path, errors: &mut ErrorList) {
-    label(name, path, errors);
-    if !name.is_empty() && !seen.insert(name) {
-        errors.duplicate(path, name);
-    }
-}
-
-/// Resource amounts: `ValidateContainerResourceRequirements`.
-pub(super) fn resources(resources: &Value, path: &Path, errors: &mut ErrorList) {
-    use object::quantity::Quantity;
-    let amount = |value: &Value| Quantity::from_value(value).ok();
-    for list in ["limits", "requests"] {
-        for (name, value) in entries(resources, list) {
-            let path = path.child(list).key(name);
-            errors.invalid_all(&path, name, names::qualified_name(name));
-            let standard = matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage") || name.starts_with("hugepages-");
-            if !name.contains('/') && !standard {
-                errors.invalid(&path, name.as_str(), "must be a standard resource for containers");
-            }
-            if amount(value).is_some_and(|q| q.is_negative()) {
-                errors.invalid(&path, value.clone(), "must be greater than or equal to 0");
-            }
-        }
-    }
-    for (name, request) in entries(resources, "requests") {
-        let limit = resources.get("limits").and_then(|l| l.get(name));
-        let (Some(wanted), Some(limit)) = (amount(request), limit.and_then(amount)) else { continue };
-        let overcommit = matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage");
-        if wanted > limit {
-            errors.invalid(&path.child("requests"), request.clone(), &format!("must be less than or equal to {name} limit of {limit}"));
-        } else if !overcommit && wanted != limit {
-            errors.invalid(&path.child("requests"), request.clone(), &format!("must be equal to {name} limit of {limit}"));
-        }
-    }
+/// Names of a map's entries.
+fn keys<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = &'v str> {
+    entries(value, field).map(|(key, _)| key.as_str())
 }

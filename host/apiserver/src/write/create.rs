@@ -43,6 +43,7 @@ impl Write<'_> {
         let mut errors = ErrorList::new();
         self.validate_meta(&object, &mut errors);
         self.strategy.validate(&object, &mut errors);
+        self.strategy.validate_create(&object, &mut errors);
         self.invalid(object.name(), errors)?;
         self.strategy.warnings(&object).into_iter().for_each(|w| self.call.warn(w));
         admission::validate(self, &object, None).await?;

@@ -118,7 +118,9 @@ async fn apply(write: &Write<'_>, name: &str, old: Object, edited: Edit, current
     let context = write.context();
     write.strategy.prepare_update(&context, &mut new, &old);
     write.default(&mut new);
-    if write.kind.has_generation && body_differs(&new, &old) {
+    // A binding is what the pod waited for, not a change of what was wanted.
+    let binds = write.subresource.as_deref() == Some("binding");
+    if write.kind.has_generation && !binds && body_differs(&new, &old) {
         new.set_at(&["metadata", "generation"], json!(old.generation() + 1));
     }
     let mut errors = ErrorList::new();
@@ -129,13 +131,14 @@ async fn apply(write: &Write<'_>, name: &str, old: Object, edited: Edit, current
     } else {
         write.strategy.validate(&new, &mut errors);
         // A binding sets what the main resource may not change.
-        if matches!(write.subresource.as_deref(), None | Some("scale")) {
-            write.strategy.validate_update(&new, &old, &mut errors);
+        match write.subresource.as_deref() {
+            None | Some("scale") => write.strategy.validate_update(&new, &old, &mut errors),
+            Some(other) => write.strategy.validate_subresource(other, &new, &old, &mut errors),
         }
     }
     write.invalid(name, errors)?;
     if write.subresource.is_none() {
-        write.strategy.warnings(&new).into_iter().for_each(|w| write.call.warn(w));
+        write.strategy.warnings_on_update(&new, &old).into_iter().for_each(|w| write.call.warn(w));
     }
     admission::validate(write, &new, Some(&old)).await?;
     if !owned {

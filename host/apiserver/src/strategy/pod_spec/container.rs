@@ -1,198 +1,240 @@
-//! One container: `validateContainers`, `validateInitContainers`.
+//! Containers of all three kinds: `validateContainers`, `validateInitContainers`, `validateEphemeralContainers`.
 
-use super::{handler, ids, resources, unique_label};
-use crate::strategy::read::{flag, items, non_negative, number, one_of, text};
-use object::Value;
-use object::field::{ErrorList, Path};
-use object::names;
+use super::{Pod, env, given, given_text, handler, is_empty_list, mount, resources, security};
+use crate::strategy::at::At;
+use crate::strategy::read::{items, number, text};
+use object::field::ErrorList;
+use object::{Value, names};
 use std::collections::HashSet;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    Main,
-    Init,
+/// Only sidecars among init containers have a life that these fields speak of.
+const NOT_FOR_INIT: &str = "may not be set for init containers without restartPolicy=Always";
+const NOT_FOR_EPHEMERAL: &str = "cannot be set for an Ephemeral Container";
+
+/// Most rules of a container, and most exit codes of a rule.
+const RULES_MAX: usize = 20;
+const CODES_MAX: usize = 255;
+
+/// All containers of a pod; `at` is its specification.
+pub(super) fn validate(pod: &Pod<'_>, at: &At<'_>, errors: &mut ErrorList) {
+    let mut names = HashSet::new();
+    main(pod, &mut names, &at.child("containers"), errors);
+    if !is_empty_list(pod.spec, "initContainers") {
+        init(pod, &mut names, &at.child("initContainers"), errors);
+    }
+    if !is_empty_list(pod.spec, "ephemeralContainers") {
+        ephemeral(pod, &mut names, &at.child("ephemeralContainers"), errors);
+    }
 }
 
-pub struct Context<'v> {
-    /// Names of the pod's volumes.
-    pub volumes: &'v HashSet<&'v str>,
-    pub host_network: bool,
-}
-
-/// `seen`: names of containers before it; they are unique in the pod.
-pub fn validate<'v>(
-    container: &'v Value,
-    role: Role,
-    context: &Context<'_>,
-    seen: &mut HashSet<&'v str>,
-    path: &Path,
-    errors: &mut ErrorList,
-) {
-    unique_label(text(container, "name"), seen, &path.child("name"), errors);
+/// `validateContainersOnlyForPod`: templates of old hold images with spaces.
+pub(super) fn only_for_pod(container: &Value, at: &At<'_>, errors: &mut ErrorList) {
     let image = text(container, "image");
-    if image.is_empty() {
-        errors.required(&path.child("image"), "");
-    } else if image.trim() != image {
-        errors.invalid(&path.child("image"), image, "must not have leading or trailing whitespace");
+    if image.trim().len() != image.len() {
+        at.child("image").invalid(errors, image, "must not have leading or trailing whitespace");
     }
-    one_of(text(container, "imagePullPolicy"), &["Always", "IfNotPresent", "Never"], &path.child("imagePullPolicy"), errors);
-    one_of(
-        text(container, "terminationMessagePolicy"),
-        &["File", "FallbackToLogsOnError"],
-        &path.child("terminationMessagePolicy"),
-        errors,
-    );
-    ports(container, context.host_network, &path.child("ports"), errors);
-    env(container, path, errors);
-    mounts(container, context, &path.child("volumeMounts"), errors);
-    if let Some(found) = container.get("resources") {
-        resources(found, &path.child("resources"), errors);
+}
+
+fn main<'v>(pod: &Pod<'v>, names: &mut HashSet<&'v str>, list: &At<'_>, errors: &mut ErrorList) {
+    if is_empty_list(pod.spec, "containers") {
+        return list.required(errors, "");
     }
-    if let Some(found) = container.get("securityContext") {
-        let path = path.child("securityContext");
-        ids(found, &["runAsUser", "runAsGroup"], &path, errors);
-        if flag(found, "privileged") && found.get("allowPrivilegeEscalation").and_then(Value::as_bool) == Some(false) {
-            errors.invalid(&path, found.clone(), "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
+    for (index, container) in items(pod.spec, "containers") {
+        let at = list.index(index);
+        common(container, pod, &at, errors);
+        let name = text(container, "name");
+        if !names.insert(name) {
+            at.child("name").duplicate(errors, name);
         }
+        lively(container, pod, &at, errors);
+        restart_rules(container, &at, errors);
     }
-    let sidecar = role == Role::Init && text(container, "restartPolicy") == "Always";
-    let policy = text(container, "restartPolicy");
-    if !policy.is_empty() && !matches!(policy, "Always" | "OnFailure" | "Never") {
-        errors.not_supported(&path.child("restartPolicy"), policy, &["Always", "OnFailure", "Never"]);
+    let mut ports = HashSet::new();
+    for (index, container) in items(pod.spec, "containers") {
+        host_ports(container, &mut ports, &list.index(index), errors);
     }
-    for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        let Some(found) = container.get(probe) else { continue };
-        let path = path.child(probe);
-        if role == Role::Init && !sidecar {
-            errors.forbidden(&path, "may not be set for init containers without restartPolicy=Always");
+}
+
+fn init<'v>(pod: &Pod<'v>, names: &mut HashSet<&'v str>, list: &At<'_>, errors: &mut ErrorList) {
+    for (index, container) in items(pod.spec, "initContainers") {
+        let at = list.index(index);
+        common(container, pod, &at, errors);
+        restart_rules(container, &at, errors);
+        let name = text(container, "name");
+        if names.contains(name) {
+            at.child("name").duplicate(errors, name);
+        } else if !name.is_empty() {
+            names.insert(name);
+        }
+        // They run one by one, so each is judged alone; upstream counts it as the first of its list.
+        host_ports(container, &mut HashSet::new(), &list.index(0), errors);
+        if text(container, "restartPolicy") == "Always" {
+            lively(container, pod, &at, errors);
             continue;
         }
-        handler(found, &path, errors);
-        for field in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] {
-            non_negative(number(found, field), &path.child(field), errors);
+        for field in ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] {
+            if given(container, field).is_some() {
+                at.child(field).forbidden(errors, NOT_FOR_INIT);
+            }
         }
-        let successes = number(found, "successThreshold").unwrap_or(1);
-        if probe != "readinessProbe" && successes != 1 {
-            errors.invalid(&path.child("successThreshold"), successes, "must be 1");
+        if !is_empty_list(container, "resizePolicy") {
+            let value = container.get("resizePolicy").cloned().unwrap_or_default();
+            at.child("resizePolicy").invalid(errors, value, "must not be set for init containers");
         }
     }
-    if let Some(lifecycle) = container.get("lifecycle") {
-        for hook in ["postStart", "preStop"] {
-            if let Some(found) = lifecycle.get(hook) {
-                handler(found, &path.child("lifecycle").child(hook), errors);
+}
+
+fn ephemeral<'v>(pod: &Pod<'v>, names: &mut HashSet<&'v str>, list: &At<'_>, errors: &mut ErrorList) {
+    let others = names.clone();
+    for (index, container) in items(pod.spec, "ephemeralContainers") {
+        let at = list.index(index);
+        common(container, pod, &at, errors);
+        only_for_pod(container, &at, errors);
+        let name = text(container, "name");
+        if !names.insert(name) {
+            at.child("name").duplicate(errors, name);
+        }
+        let target = text(container, "targetContainerName");
+        if !target.is_empty() && !others.contains(target) {
+            at.child("targetContainerName").not_found(errors, target);
+        }
+        for field in ["ports", "resizePolicy", "restartPolicyRules"] {
+            if !is_empty_list(container, field) {
+                at.child(field).forbidden(errors, NOT_FOR_EPHEMERAL);
+            }
+        }
+        if given(container, "resources").and_then(Value::as_object).is_some_and(|r| !r.is_empty()) {
+            at.child("resources").forbidden(errors, NOT_FOR_EPHEMERAL);
+        }
+        for field in ["restartPolicy", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle"] {
+            if given(container, field).is_some() {
+                at.child(field).forbidden(errors, NOT_FOR_EPHEMERAL);
+            }
+        }
+        for (index, mount) in items(container, "volumeMounts") {
+            for field in ["subPath", "subPathExpr"] {
+                if !text(mount, field).is_empty() {
+                    at.child("volumeMounts").index(index).child(field).forbidden(errors, NOT_FOR_EPHEMERAL);
+                }
             }
         }
     }
 }
 
-fn ports(container: &Value, host_network: bool, path: &Path, errors: &mut ErrorList) {
-    let mut names_seen = HashSet::new();
-    for (at, port) in items(container, "ports") {
-        let path = path.index(at);
+/// `validateContainerCommon`.
+fn common(container: &Value, pod: &Pod<'_>, at: &At<'_>, errors: &mut ErrorList) {
+    at.child("name").label(errors, text(container, "name"));
+    if text(container, "image").is_empty() {
+        at.child("image").required(errors, "");
+    }
+    let policies = ["File", "FallbackToLogsOnError"];
+    at.child("terminationMessagePolicy").one_of(errors, text(container, "terminationMessagePolicy"), &policies);
+    ports(container, &at.child("ports"), errors);
+    env::validate(container, pod, at, errors);
+    mount::validate(container, pod, at, errors);
+    at.child("imagePullPolicy").one_of(errors, text(container, "imagePullPolicy"), &["Always", "IfNotPresent", "Never"]);
+    if let Some(found) = given(container, "resources") {
+        resources::of_container(found, Some(&pod.claims), &at.child("resources"), errors);
+    }
+    resize_policy(container, pod.restart_policy, &at.child("resizePolicy"), errors);
+    if let Some(context) = given(container, "securityContext") {
+        security::of_container(context, pod.host_users, &at.child("securityContext"), errors);
+    }
+}
+
+/// Probes and hooks of what runs on.
+fn lively(container: &Value, pod: &Pod<'_>, at: &At<'_>, errors: &mut ErrorList) {
+    if let Some(lifecycle) = given(container, "lifecycle") {
+        handler::lifecycle(lifecycle, pod, &at.child("lifecycle"), errors);
+    }
+    for kind in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        if let Some(probe) = given(container, kind) {
+            handler::probe(probe, kind, pod, &at.child(kind), errors);
+        }
+    }
+}
+
+/// `validateContainerPorts`.
+fn ports(container: &Value, list: &At<'_>, errors: &mut ErrorList) {
+    let mut seen = HashSet::new();
+    for (index, port) in items(container, "ports") {
+        let at = list.index(index);
         let name = text(port, "name");
         if !name.is_empty() {
             let faults = names::port_name(name);
-            if faults.is_empty() {
-                if !names_seen.insert(name) {
-                    errors.duplicate(&path.child("name"), name);
-                }
-            } else {
-                errors.invalid_all(&path.child("name"), name, faults);
+            at.child("name").invalid_all(errors, name, &faults);
+            if faults.is_empty() && !seen.insert(name) {
+                at.child("name").duplicate(errors, name);
             }
         }
-        let inner = number(port, "containerPort").unwrap_or(0);
-        if inner == 0 {
-            errors.required(&path.child("containerPort"), "");
-        } else {
-            names::port_number(inner).iter().for_each(|detail| errors.invalid(&path.child("containerPort"), inner, detail));
+        match number(port, "containerPort").unwrap_or(0) {
+            0 => at.child("containerPort").required(errors, ""),
+            inner => at.child("containerPort").invalid_number(errors, inner, &names::port_number(inner)),
         }
         let outer = number(port, "hostPort").unwrap_or(0);
         if outer != 0 {
-            names::port_number(outer).iter().for_each(|detail| errors.invalid(&path.child("hostPort"), outer, detail));
-            if host_network && outer != inner {
-                errors.invalid(&path.child("containerPort"), inner, "must match `hostPort` when `hostNetwork` is true");
-            }
+            at.child("hostPort").invalid_number(errors, outer, &names::port_number(outer));
         }
-        one_of(text(port, "protocol"), &["SCTP", "TCP", "UDP"], &path.child("protocol"), errors);
+        at.child("protocol").one_of(errors, text(port, "protocol"), &["SCTP", "TCP", "UDP"]);
     }
 }
 
-fn env(container: &Value, path: &Path, errors: &mut ErrorList) {
-    for (at, variable) in items(container, "env") {
-        let path = path.child("env").index(at);
-        let name = text(variable, "name");
-        if name.is_empty() {
-            errors.required(&path.child("name"), "");
-        } else {
-            errors.invalid_all(&path.child("name"), name, names::env_var_name(name));
-        }
-        let Some(source) = variable.get("valueFrom") else { continue };
-        let path = path.child("valueFrom");
-        let kinds = ["fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"];
-        let found: Vec<&str> = kinds.into_iter().filter(|k| source.get(*k).is_some()).collect();
-        if found.is_empty() {
-            errors.invalid(
-                &path,
-                "",
-                "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
-            );
-        } else if !text(variable, "value").is_empty() {
-            errors.invalid(&path, "", "may not be specified when `value` is not empty");
-        } else if found.len() > 1 {
-            errors.invalid(&path, "", "may not have more than one field specified at a time");
-        }
-        for kind in ["configMapKeyRef", "secretKeyRef"] {
-            let Some(reference) = source.get(kind) else { continue };
-            let path = path.child(kind);
-            let key = text(reference, "key");
-            if key.is_empty() {
-                errors.required(&path.child("key"), "");
-            } else {
-                errors.invalid_all(&path.child("key"), key, names::config_map_key(key));
-            }
-        }
-        if let Some(reference) = source.get("fieldRef")
-            && text(reference, "fieldPath").is_empty()
-        {
-            errors.required(&path.child("fieldRef").child("fieldPath"), "");
-        }
-    }
-    for (at, source) in items(container, "envFrom") {
-        let path = path.child("envFrom").index(at);
-        match (source.get("configMapRef"), source.get("secretRef")) {
-            (None, None) => errors.invalid(&path, "", "must specify one of: `configMapRef` or `secretRef`"),
-            (Some(_), Some(_)) => errors.invalid(&path, "", "may not have more than one field specified at a time"),
-            _ => {}
+/// `AccumulateUniqueHostPorts`; `at` is the container.
+fn host_ports<'v>(container: &'v Value, seen: &mut HashSet<(&'v str, &'v str, i64)>, at: &At<'_>, errors: &mut ErrorList) {
+    for (index, port) in items(container, "ports") {
+        let number = number(port, "hostPort").unwrap_or(0);
+        if number != 0 && !seen.insert((text(port, "protocol"), text(port, "hostIP"), number)) {
+            let told = format!("{}/{}/{number}", text(port, "protocol"), text(port, "hostIP"));
+            at.child("ports").index(index).child("hostPort").duplicate(errors, told);
         }
     }
 }
 
-fn mounts(container: &Value, context: &Context<'_>, path: &Path, errors: &mut ErrorList) {
-    let mut paths_seen = HashSet::new();
-    for (at, mount) in items(container, "volumeMounts") {
-        let path = path.index(at);
-        let (name, place) = (text(mount, "name"), text(mount, "mountPath"));
-        if name.is_empty() {
-            errors.required(&path.child("name"), "");
-        } else if !context.volumes.contains(name) {
-            errors.not_found(&path.child("name"), name);
+/// `validateResizePolicy`.
+fn resize_policy(container: &Value, restart_policy: &str, at: &At<'_>, errors: &mut ErrorList) {
+    let mut seen = HashSet::new();
+    for (index, policy) in items(container, "resizePolicy") {
+        let (resource, restart) = (text(policy, "resourceName"), text(policy, "restartPolicy"));
+        if !seen.insert(resource) {
+            at.index(index).duplicate(errors, resource);
         }
-        if place.is_empty() {
-            errors.required(&path.child("mountPath"), "");
-        } else if !paths_seen.insert(place) {
-            errors.invalid(&path.child("mountPath"), place, "must be unique");
+        at.one_of(errors, resource, &["cpu", "memory"]);
+        at.one_of(errors, restart, &["NotRequired", "RestartContainer"]);
+        if restart_policy == "Never" && restart != "NotRequired" {
+            at.invalid(errors, restart, "must be 'NotRequired' when `restartPolicy` is 'Never'");
         }
-        for field in ["subPath", "subPathExpr"] {
-            let below = text(mount, field);
-            if below.starts_with('/') {
-                errors.invalid(&path.child(field), below, "must be a relative path");
-            }
-            if below.split('/').any(|part| part == "..") {
-                errors.invalid(&path.child(field), below, "must not contain '..'");
-            }
+    }
+}
+
+/// `validateContainerRestartPolicy` (KEP-753, KEP-5307).
+fn restart_rules(container: &Value, at: &At<'_>, errors: &mut ErrorList) {
+    let rules = items(container, "restartPolicyRules").count();
+    match given_text(container, "restartPolicy") {
+        None if rules > 0 => at.child("restartPolicy").required(errors, "must specify restartPolicy when restart rules are used"),
+        policy => at.child("restartPolicy").one_of_given(errors, policy, &["Always", "Never", "OnFailure"]),
+    }
+    let list = at.child("restartPolicyRules");
+    if rules > RULES_MAX {
+        list.too_many(errors, rules, RULES_MAX);
+    }
+    for (index, rule) in items(container, "restartPolicyRules") {
+        let at = list.index(index);
+        let action = text(rule, "action");
+        if !matches!(action, "Restart" | "RestartAllContainers") {
+            at.child("action").not_supported(errors, action, &["Restart", "RestartAllContainers"]);
         }
-        if !text(mount, "subPath").is_empty() && !text(mount, "subPathExpr").is_empty() {
-            errors.invalid(&path.child("subPathExpr"), text(mount, "subPathExpr"), "subPathExpr and subPath are mutually exclusive");
+        let at = at.child("exitCodes");
+        let Some(codes) = given(rule, "exitCodes") else {
+            at.required(errors, "must be specified");
+            continue;
+        };
+        let operator = text(codes, "operator");
+        if !matches!(operator, "In" | "NotIn") {
+            at.child("operator").not_supported(errors, operator, &["In", "NotIn"]);
+        }
+        let values = items(codes, "values").count();
+        if values > CODES_MAX {
+            at.child("values").too_many(errors, values, CODES_MAX);
         }
     }
 }
