@@ -42,6 +42,8 @@ pub async fn answer(call: &Call) -> Result<Response, StatusError> {
         ["api", version] => found(registry::discovery::api_resource_list(registry, "", version)),
         ["apis", group] => found(registry::discovery::api_group(registry, group)),
         ["apis", group, version] => found(registry::discovery::api_resource_list(registry, group, version)),
+        [".well-known", "openid-configuration"] => discovery_of_issuer(call),
+        ["openid", "v1", "jwks"] => key_set(call),
         ["openapi", rest @ ..] => crate::openapi::answer(call, rest),
         _ => Err(StatusError::no_such_path()),
     }
@@ -53,8 +55,34 @@ fn known(segments: &[&str]) -> bool {
         ["healthz" | "livez" | "readyz", ..] => segments.len() <= 2,
         ["api", _] | ["apis", _] | ["apis", _, _] => true,
         ["openapi", "v2" | "v3", ..] => true,
+        [".well-known", "openid-configuration"] | ["openid", "v1", "jwks"] => true,
         _ => false,
     }
+}
+
+/// `pkg/serviceaccount/openidmetadata.go`: how others verify the cluster's service account tokens.
+fn discovery_of_issuer(call: &Call) -> Result<Response, StatusError> {
+    let tokens = call.shared.config.tokens.as_ref().ok_or_else(StatusError::no_such_path)?;
+    let (address, port) = call.shared.config.advertise.map_or_else(Default::default, |(ip, port)| (ip.to_string(), port));
+    let address = if address.contains(':') { format!("[{address}]") } else { address };
+    let document = json!({
+        "issuer": tokens.issuer(), "jwks_uri": format!("https://{address}:{port}/openid/v1/jwks"),
+        "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+    });
+    Ok(public("application/json", &document))
+}
+
+fn key_set(call: &Call) -> Result<Response, StatusError> {
+    let tokens = call.shared.config.tokens.as_ref().ok_or_else(StatusError::no_such_path)?;
+    Ok(public("application/jwk-set+json", &tokens.key_set()))
+}
+
+/// May be kept for an hour by whoever reads it.
+fn public(content_type: &'static str, document: &Value) -> Response {
+    let mut response = respond::bytes(StatusCode::OK, content_type, document.to_string().into());
+    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    response
 }
 
 fn found(document: Option<Value>) -> Result<Response, StatusError> {

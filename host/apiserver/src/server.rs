@@ -1,5 +1,6 @@
 //! [`ApiServer`]: the parts put together, as a tower service for clients in this process and as a TLS server for others.
 
+use crate::auth::{self, Auth};
 use crate::cache::{Caches, KindCache};
 use crate::call::Response;
 use crate::config::Config;
@@ -41,6 +42,7 @@ pub struct Shared {
     /// One permit per short request.
     pub in_flight: Semaphore,
     pub openapi: OpenApi,
+    pub auth: Auth,
 }
 
 /// OpenAPI documents, made on first use and kept: they cost milliseconds and change with the registry only.
@@ -70,7 +72,8 @@ impl Drop for Feeder {
 }
 
 /// The whole server as a tower service, for clients in this process. The caller's identity is an
-/// `interfaces::authorize::UserInfo` in the request's extensions; without one the request is anonymous.
+/// `interfaces::authorize::UserInfo` (or an `Arc` of one) in the request's extensions; without one the request is known by its
+/// bearer token, or anonymous.
 #[derive(Clone)]
 pub struct ApiService {
     shared: Arc<Shared>,
@@ -86,7 +89,8 @@ impl ApiServer {
         let allocator = Allocator::new(config.service_cidr, config.node_ports);
         let in_flight = Semaphore::new(config.max_in_flight);
         let metrics = Metrics::default();
-        let shared = Shared { config, store, registry, caches, metrics, allocator, in_flight, openapi: OpenApi::default() };
+        let shared =
+            Shared { config, store, registry, caches, metrics, allocator, in_flight, openapi: OpenApi::default(), auth: Auth::default() };
         Ok(Self { shared: Arc::new(shared), feeder })
     }
 
@@ -100,9 +104,12 @@ impl ApiServer {
         serve::serve(self.service(), listener, tls, stop).await.map_err(Error::Listen)
     }
 
-    /// Makes what every cluster has: its namespaces and the `kubernetes` Service. Idempotent.
+    /// Makes what every cluster has: its namespaces, roles and the `kubernetes` Service. Idempotent.
     pub async fn bootstrap(&self) -> Result<(), Error> {
         bootstrap::bootstrap(&self.service(), &self.shared.config).await?;
+        if self.shared.config.default_roles {
+            auth::reconcile(&self.service()).await?;
+        }
         if self.shared.config.advertise.is_some() {
             // Without the feeder's handle: the keeper must not keep the server alive.
             let service = ApiService { shared: self.shared.clone(), _feeder: None };
@@ -134,6 +141,11 @@ impl ApiService {
         let row = |(group, resource): &(&str, &str)| self.shared.registry.resource_by_name(group, "v1", resource);
         let caches = kinds.iter().filter_map(row).filter_map(|row| self.shared.caches.of(&row).ok());
         caches.map(|cache| (cache.clone(), cache.subscribe())).collect()
+    }
+
+    #[cfg(test)]
+    pub fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Answers one request.
