@@ -9,7 +9,6 @@ use http::{Method, Request};
 use http_body_util::BodyExt;
 use interfaces::authorize::UserInfo;
 use object::{StatusError, Value, json};
-use std::sync::Arc;
 use std::time::Duration;
 
 const RETRY: Duration = Duration::from_secs(10);
@@ -96,7 +95,7 @@ async fn replace(service: &ApiService, path: &str, object: &Value) -> Result<(),
     }
 }
 
-pub fn checked(object: &Value, (code, body): (u16, Value)) -> Result<(), Error> {
+fn checked(object: &Value, (code, body): (u16, Value)) -> Result<(), Error> {
     if (200..300).contains(&code) {
         return Ok(());
     }
@@ -105,12 +104,12 @@ pub fn checked(object: &Value, (code, body): (u16, Value)) -> Result<(), Error> 
     Err(Error::Bootstrap { what, source: StatusError::from_value(code, &body) })
 }
 
-pub async fn send(service: &ApiService, method: Method, path: &str, object: &Value) -> (u16, Value) {
+async fn send(service: &ApiService, method: Method, path: &str, object: &Value) -> (u16, Value) {
     let mut request = Request::new(if object.is_null() { Body::empty() } else { Body::from(object.to_string()) });
     *request.method_mut() = method;
     *request.uri_mut() = path.parse().unwrap_or_default();
     request.headers_mut().insert(http::header::USER_AGENT, http::HeaderValue::from_static("coracle-apiserver"));
-    request.extensions_mut().insert(Arc::new(UserInfo::master("system:apiserver")));
+    request.extensions_mut().insert(UserInfo::component("system:apiserver", &[]));
     let response = service.handle(request).await;
     let code = response.status().as_u16();
     let body = response.into_body().collect().await.map(|b| b.to_bytes()).unwrap_or_default();

@@ -2,11 +2,12 @@
 //! `k8s.io/apiserver/pkg/server/config.go`.
 
 use crate::call::{Call, Response, Target};
+use crate::metrics::Labels;
 use crate::query::Query;
 use crate::request::RequestInfo;
 use crate::server::Shared;
-use crate::{auth, nonresource, respond, subresource, verbs, virtual_kind, watch, write};
-use axum::body::Body;
+use crate::{auth, gzip, nonresource, respond, subresource, verbs, virtual_kind, watch, write};
+use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
 use http::{HeaderValue, Method};
@@ -38,6 +39,8 @@ pub async fn handle(shared: Arc<Shared>, request: http::Request<Body>) -> Respon
     // Named before anything can go wrong, so that every answer and log line can be found by it.
     let id = request.headers().get("audit-id").cloned().unwrap_or_else(new_id);
     let method = request.method().clone();
+    let takes_gzip = gzip::accepted(request.headers());
+    let labels = labels(&shared, &request, &info, &query);
     let told = info.clone();
     // A panic ends one request, not the server.
     let answer = AssertUnwindSafe(answer(shared.clone(), request, info, query)).catch_unwind().await;
@@ -46,8 +49,11 @@ pub async fn handle(shared: Arc<Shared>, request: http::Request<Body>) -> Respon
         respond::error(&StatusError::internal("the server panicked while handling the request"))
     });
     response.headers_mut().insert("audit-id", id);
+    if takes_gzip {
+        response = gzip::answer(response).await;
+    }
     let elapsed = started.elapsed();
-    shared.metrics.request(&told, response.status().as_u16(), elapsed);
+    shared.metrics.request(labels, response.status().as_u16(), elapsed, response.body().size_hint().exact());
     tracing::debug!(verb = %told.verb, path = %told.path, code = response.status().as_u16(), ?elapsed);
     // HEAD is GET without its body.
     if method == Method::HEAD {
@@ -56,24 +62,37 @@ pub async fn handle(shared: Arc<Shared>, request: http::Request<Body>) -> Respon
     response
 }
 
+/// What the request is counted as.
+fn labels(shared: &Shared, request: &http::Request<Body>, info: &RequestInfo, query: &Query) -> Labels {
+    let known = info.is_resource && shared.registry.resource_by_name(&info.group, &info.version, &info.resource).is_some();
+    let media = request.headers().get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    Labels::new(info, known, query.has("dryRun"), media.starts_with("application/apply-patch"))
+}
+
 fn new_id() -> HeaderValue {
     HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
 async fn answer(shared: Arc<Shared>, request: http::Request<Body>, info: RequestInfo, query: Query) -> Response {
     let (parts, body) = request.into_parts();
-    // Who, as whom, and whether: before the body is read, so that a stranger cannot make the server buffer anything.
-    let user = match identify(&shared, &parts, &info, &query).await {
-        Ok(user) => user,
-        Err(refusal) => return respond::error(&refusal),
-    };
+    // Who: put into the extensions by this process' own clients, or by the TLS server from a verified certificate.
+    let user = parts.extensions.get::<UserInfo>().cloned().unwrap_or_else(UserInfo::anonymous);
+    // For whom: a client that asks to act as somebody else (`filters/impersonation.go`) must not act as itself instead.
+    if parts.headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
+        let cause = "impersonation is not supported by this server: it has no rules yet that could grant it";
+        return respond::error(&StatusError::new(403, object::Reason::Forbidden, cause));
+    }
+    // Whether: before the body is read, so that a stranger cannot make the server buffer anything.
+    if let Err(refusal) = auth::authorize(&shared, &user, &info).await {
+        return respond::error(&refusal);
+    }
     // How many: after authorization, so that strangers take no one's place. Long-running requests are not counted.
     let _permit = if info.is_long_running() {
         None
     } else {
         // A burst waits its turn; a standstill is told.
         match tokio::time::timeout(QUEUE, shared.in_flight.acquire()).await {
-            Ok(Ok(permit)) => Some(permit),
+            Ok(Ok(permit)) => Some((permit, shared.metrics.in_flight(&info))),
             _ => return respond::error(&too_many()),
         }
     };
@@ -83,7 +102,7 @@ async fn answer(shared: Arc<Shared>, request: http::Request<Body>, info: Request
         Ok(body) => body,
         Err(refusal) => return respond::error(&refusal),
     };
-    let call = Call::new(shared.clone(), user, info, &parts, query, body);
+    let call = Call::new(shared.clone(), info, &parts, query, body);
     let mut response = match dispatch(&call).await {
         Ok(response) => response,
         Err(refusal) => respond::error(&refusal),
@@ -93,15 +112,6 @@ async fn answer(shared: Arc<Shared>, request: http::Request<Body>, info: Request
         respond::warn(&mut response, &warning);
     }
     response
-}
-
-/// The identity under which a request may go on.
-async fn identify(shared: &Shared, parts: &http::request::Parts, info: &RequestInfo, query: &Query) -> Result<Arc<UserInfo>, StatusError> {
-    let requestor = auth::authenticate(shared, parts).await?;
-    let fields = auth::fields(info, query);
-    let user = auth::impersonate(shared, requestor.clone(), &parts.headers, &auth::Ask::of(&requestor, info, fields.as_ref())).await?;
-    auth::authorize(shared, &requestor, &auth::Ask::of(&user, info, fields.as_ref())).await?;
-    Ok(user)
 }
 
 /// The body, or 413 when it is over the limit.

@@ -22,6 +22,7 @@ mod call;
 mod chain;
 pub mod config;
 mod convert;
+mod gzip;
 mod metrics;
 mod negotiate;
 mod nonresource;
@@ -45,7 +46,6 @@ mod watch;
 mod write;
 mod yaml;
 
-pub use auth::Tokens;
 pub use config::Config;
 pub use server::{ApiServer, ApiService, Error};
 

@@ -1,6 +1,7 @@
 //! What a client accepts: `k8s.io/apiserver/pkg/endpoints/handlers/negotiation/negotiate.go`.
 
 use object::StatusError;
+use registry::discovery::Aggregated;
 
 /// The chosen form of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,19 +76,25 @@ pub fn accept(header: &str) -> Result<Accept, StatusError> {
     Err(StatusError::not_acceptable("only the following media types are accepted: application/json, application/yaml"))
 }
 
-/// Whether a discovery client takes the aggregated form.
-pub fn wants_aggregated(header: &str) -> bool {
+/// The aggregated form that a discovery client takes, if it does.
+pub fn aggregated(header: &str) -> Option<Aggregated> {
     for clause in clauses(header) {
         if clause.yaml().is_none() {
             continue;
         }
-        match clause.parameter("as") {
-            "APIGroupDiscoveryList" if clause.parameter("v") == "v2" => return true,
-            "" => return false,
+        match (clause.parameter("as"), clause.parameter("g"), clause.parameter("v")) {
+            ("APIGroupDiscoveryList", "apidiscovery.k8s.io", "v2") => return Some(Aggregated::V2),
+            ("APIGroupDiscoveryList", "apidiscovery.k8s.io", "v2beta1") => return Some(Aggregated::V2Beta1),
+            ("", _, _) => return None,
             _ => {}
         }
     }
-    false
+    None
+}
+
+/// Whether a client takes JSON, whatever it would like better.
+pub fn accepts_json(header: &str) -> bool {
+    header.is_empty() || clauses(header).iter().any(|clause| clause.yaml() == Some(false))
 }
 
 #[cfg(test)]
@@ -113,7 +120,11 @@ mod tests {
         check("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json;q=0.9", Some((false, Form::Partial)));
         check("application/json;q=0.5,application/yaml", Some((true, Form::Object)));
         check("application/json;as=Unknown;g=x;v=v1,application/json", Some((false, Form::Object)));
-        assert!(wants_aggregated("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"));
-        assert!(!wants_aggregated("application/json"));
+        let discovery = |v: &str| format!("application/json;g=apidiscovery.k8s.io;v={v};as=APIGroupDiscoveryList");
+        assert_eq!(aggregated(&format!("{},{},application/json", discovery("v2"), discovery("v2beta1"))), Some(Aggregated::V2));
+        assert_eq!(aggregated(&format!("{},application/json", discovery("v2beta1"))), Some(Aggregated::V2Beta1));
+        assert_eq!(aggregated(&format!("{},application/json", discovery("v3"))), None);
+        assert_eq!(aggregated("application/json"), None);
+        assert!(accepts_json("text/html, */*;q=0.1") && !accepts_json("application/com.github.proto-openapi.spec.v3@v1.0+protobuf"));
     }
 }

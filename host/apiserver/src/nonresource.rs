@@ -1,14 +1,15 @@
 //! Paths that are no resource: health, version, metrics, discovery, OpenAPI.
 
+mod health;
+mod version;
+
 use crate::call::{Call, Response};
-use crate::config::GIT_VERSION;
 use crate::{negotiate, respond};
-use http::header::{CONTENT_TYPE, ETAG};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderValue, Method, StatusCode};
 use object::{StatusError, Value, json};
-use sha2::{Digest, Sha256};
-
-const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+use registry::discovery::{self, Aggregated};
 
 pub async fn answer(call: &Call) -> Result<Response, StatusError> {
     let path = call.info.path.trim_end_matches('/');
@@ -26,25 +27,23 @@ pub async fn answer(call: &Call) -> Result<Response, StatusError> {
         return Err(StatusError::method_not_allowed());
     }
     let registry = &call.shared.registry;
-    let aggregated = negotiate::wants_aggregated(call.header("accept"));
-    match segments.as_slice() {
-        [""] => Ok(respond::json_value(StatusCode::OK, &json!({ "paths": paths(call) }))),
-        ["version"] => Ok(respond::json_value(StatusCode::OK, &version())),
-        ["healthz" | "livez" | "readyz", rest @ ..] => health(call, rest),
-        ["metrics"] => Ok(metrics(call)),
-        ["api"] if aggregated => Ok(tagged(call, AGGREGATED, &registry::discovery::aggregated(registry, true))),
-        ["api"] => {
+    let aggregated = negotiate::aggregated(call.header("accept"));
+    match (segments.as_slice(), aggregated) {
+        ([""], _) => shown(call, Some(json!({ "paths": paths(call) }))),
+        (["version"], _) => Ok(respond::json_value(StatusCode::OK, &version::document())),
+        ([path @ ("healthz" | "livez" | "readyz"), rest @ ..], _) => health::answer(call, path, rest).await,
+        (["metrics"], _) => Ok(metrics(call)),
+        (["api"], Some(form)) => Ok(tagged(call, form, &discovery::aggregated(registry, true, form))),
+        (["apis"], Some(form)) => Ok(tagged(call, form, &discovery::aggregated(registry, false, form))),
+        (["api"], None) => {
             let address = call.shared.config.advertise.map(|(ip, port)| format!("{ip}:{port}")).unwrap_or_default();
-            Ok(respond::json_value(StatusCode::OK, &registry::discovery::api_versions(&address)))
+            shown(call, Some(discovery::api_versions(registry, &address)))
         }
-        ["apis"] if aggregated => Ok(tagged(call, AGGREGATED, &registry::discovery::aggregated(registry, false))),
-        ["apis"] => Ok(respond::json_value(StatusCode::OK, &registry::discovery::api_group_list(registry))),
-        ["api", version] => found(registry::discovery::api_resource_list(registry, "", version)),
-        ["apis", group] => found(registry::discovery::api_group(registry, group)),
-        ["apis", group, version] => found(registry::discovery::api_resource_list(registry, group, version)),
-        [".well-known", "openid-configuration"] => discovery_of_issuer(call),
-        ["openid", "v1", "jwks"] => key_set(call),
-        ["openapi", rest @ ..] => crate::openapi::answer(call, rest),
+        (["apis"], None) => shown(call, Some(discovery::api_group_list(registry))),
+        (["api", version], _) => shown(call, discovery::api_resource_list(registry, "", version)),
+        (["apis", group], _) => shown(call, discovery::api_group(registry, group)),
+        (["apis", group, version], _) => shown(call, discovery::api_resource_list(registry, group, version)),
+        (["openapi", rest @ ..], _) => crate::openapi::answer(call, rest).await,
         _ => Err(StatusError::no_such_path()),
     }
 }
@@ -52,123 +51,57 @@ pub async fn answer(call: &Call) -> Result<Response, StatusError> {
 fn known(segments: &[&str]) -> bool {
     match segments {
         ["" | "version" | "metrics" | "api" | "apis"] => true,
-        ["healthz" | "livez" | "readyz", ..] => segments.len() <= 2,
+        ["healthz" | "livez" | "readyz", ..] => true,
         ["api", _] | ["apis", _] | ["apis", _, _] => true,
-        ["openapi", "v2" | "v3", ..] => true,
-        [".well-known", "openid-configuration"] | ["openid", "v1", "jwks"] => true,
+        ["openapi", "v2"] | ["openapi", "v3", ..] => true,
         _ => false,
     }
 }
 
-/// `pkg/serviceaccount/openidmetadata.go`: how others verify the cluster's service account tokens.
-fn discovery_of_issuer(call: &Call) -> Result<Response, StatusError> {
-    let tokens = call.shared.config.tokens.as_ref().ok_or_else(StatusError::no_such_path)?;
-    let (address, port) = call.shared.config.advertise.map_or_else(Default::default, |(ip, port)| (ip.to_string(), port));
-    let address = if address.contains(':') { format!("[{address}]") } else { address };
-    let document = json!({
-        "issuer": tokens.issuer(), "jwks_uri": format!("https://{address}:{port}/openid/v1/jwks"),
-        "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["ES256"],
-    });
-    Ok(public("application/json", &document))
+/// In JSON or YAML, as the client likes.
+fn shown(call: &Call, document: Option<Value>) -> Result<Response, StatusError> {
+    let document = document.ok_or_else(StatusError::no_such_path)?;
+    let accept = negotiate::accept(call.header("accept"))?;
+    Ok(respond::encoded(StatusCode::OK, &accept, Bytes::from(serde_json::to_vec(&document).unwrap_or_default())))
 }
 
-fn key_set(call: &Call) -> Result<Response, StatusError> {
-    let tokens = call.shared.config.tokens.as_ref().ok_or_else(StatusError::no_such_path)?;
-    Ok(public("application/jwk-set+json", &tokens.key_set()))
-}
-
-/// May be kept for an hour by whoever reads it.
-fn public(content_type: &'static str, document: &Value) -> Response {
-    let mut response = respond::bytes(StatusCode::OK, content_type, document.to_string().into());
-    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
-    response
-}
-
-fn found(document: Option<Value>) -> Result<Response, StatusError> {
-    document.map(|d| respond::json_value(StatusCode::OK, &d)).ok_or_else(StatusError::no_such_path)
-}
-
-/// With an ETag, so that clients revalidate their discovery cache for nothing.
-fn tagged(call: &Call, content_type: &'static str, document: &Value) -> Response {
+/// With an ETag, so that clients revalidate their discovery cache for nothing
+/// (`k8s.io/apiserver/pkg/endpoints/discovery/aggregated/etag.go`).
+fn tagged(call: &Call, form: Aggregated, document: &Value) -> Response {
     let body = serde_json::to_vec(document).unwrap_or_default();
-    let digest = Sha256::digest(&body);
-    let tag = format!("\"{}\"", digest.iter().map(|b| format!("{b:02X}")).collect::<String>());
-    let mut response = if call.header("if-none-match") == tag {
-        let mut response = Response::new(axum::body::Body::empty());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
-    } else {
-        respond::bytes(StatusCode::OK, content_type, body.into())
-    };
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if let Ok(value) = HeaderValue::from_str(&tag) {
-        response.headers_mut().insert(ETAG, value);
+    let tag = format!("\"{}\"", respond::etag(&body));
+    let known = call.headers.get_all(IF_NONE_MATCH).iter().filter_map(|v| v.to_str().ok()).any(|v| respond::names(v, &tag));
+    let mut response =
+        if known { respond::empty(StatusCode::NOT_MODIFIED) } else { respond::bytes(StatusCode::OK, respond::JSON, body.into()) };
+    let headers = response.headers_mut();
+    let media = format!("application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList", form.version());
+    for (name, value) in [(CONTENT_TYPE, media.as_str()), (ETAG, &tag), (VARY, "Accept"), (CACHE_CONTROL, "public")] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
     }
-    response.headers_mut().insert(http::header::VARY, HeaderValue::from_static("Accept"));
     response
 }
 
 fn paths(call: &Call) -> Vec<String> {
-    let mut paths: Vec<String> =
-        ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
-            .map(str::to_owned)
-            .to_vec();
     let registry = &call.shared.registry;
-    for group in registry::discovery::groups(registry).into_iter().filter(|g| !g.is_empty()) {
-        for version in registry::discovery::versions(registry, &group) {
-            paths.push(format!("/apis/{group}/{version}"));
+    let mut paths: Vec<String> = ["/healthz", "/livez", "/metrics", "/openapi/v2", "/readyz", "/version"].map(str::to_owned).to_vec();
+    paths.extend(health::paths());
+    for path in registry::openapi::v3_paths(registry) {
+        paths.push(format!("/openapi/v3/{path}"));
+        if path.starts_with("api") {
+            paths.push(format!("/{path}"));
         }
-        paths.push(format!("/apis/{group}"));
     }
+    paths.push("/openapi/v3".to_owned());
     paths.sort();
     paths
 }
 
-fn version() -> Value {
-    json!({
-        "major": "1", "minor": "37", "gitVersion": GIT_VERSION, "gitCommit": "", "gitTreeState": "clean",
-        "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none", "compiler": "rustc",
-        "platform": format!("linux/{}", match std::env::consts::ARCH { "x86_64" => "amd64", "aarch64" => "arm64", other => other }),
-        "emulationMajor": "1", "emulationMinor": "37", "minCompatibilityMajor": "1", "minCompatibilityMinor": "36",
-    })
-}
-
-/// Checks by name; `?verbose` lists them, `?exclude=` leaves some out.
-fn health(call: &Call, rest: &[&str]) -> Result<Response, StatusError> {
-    let path = call.info.path.trim_matches('/').split('/').next().unwrap_or_default();
-    let mut checks = vec![("ping", true)];
-    if path != "livez" {
-        checks.push(("watch-cache", call.shared.caches.is_loaded()));
-    }
-    if let [name] = rest {
-        return match checks.iter().find(|(check, _)| check == name) {
-            Some((_, true)) => Ok(respond::text(StatusCode::OK, "ok")),
-            Some((_, false)) => Ok(respond::text(StatusCode::INTERNAL_SERVER_ERROR, "internal server error: not ready\n")),
-            None => Ok(respond::text(StatusCode::NOT_FOUND, "404 page not found\n")),
-        };
-    }
-    let excluded: Vec<&str> = call.query.all("exclude").collect();
-    let mut told = String::new();
-    let mut healthy = true;
-    for (check, fine) in checks {
-        if excluded.contains(&check) {
-            told.push_str(&format!("[+]{check} excluded: ok\n"));
-        } else if fine {
-            told.push_str(&format!("[+]{check} ok\n"));
-        } else {
-            healthy = false;
-            told.push_str(&format!("[-]{check} failed: reason withheld\n"));
-        }
-    }
-    let verdict = if healthy { "passed" } else { "failed" };
-    let status = if healthy { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
-    let body = if healthy && !call.query.has("verbose") { "ok".to_owned() } else { format!("{told}{path} check {verdict}\n") };
-    Ok(respond::text(status, body))
-}
-
 fn metrics(call: &Call) -> Response {
-    let objects = call.shared.caches.all().into_iter().map(|c| (c.kind.group_resource().to_string(), c.len()));
-    let body = call.shared.metrics.render(objects);
+    let caches = call.shared.caches.all();
+    let objects = caches.iter().map(|c| (c.kind.group.clone(), c.kind.resource.clone(), c.len()));
+    let mut body = call.shared.metrics.render(objects);
+    call.shared.config.metrics.iter().for_each(|more| body.push_str(&more()));
     respond::bytes(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", body.into())
 }

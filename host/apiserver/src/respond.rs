@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use object::{StatusError, Value, json};
+use sha2::{Digest, Sha512};
 
 pub const JSON: &str = "application/json";
 pub const YAML: &str = "application/yaml";
@@ -19,6 +20,22 @@ pub fn bytes(status: StatusCode, content_type: &'static str, body: Bytes) -> Res
     // Answers are per identity and change at any time.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     response
+}
+
+pub fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// What changes with the text: upstream's hash of discovery and OpenAPI documents, without quotes.
+pub fn etag(text: &[u8]) -> String {
+    Sha512::digest(text).iter().map(|b| format!("{b:02X}")).collect()
+}
+
+/// Whether an `If-None-Match` value names a quoted tag. Proxies that compress make tags weak.
+pub fn names(value: &str, tag: &str) -> bool {
+    value.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
 }
 
 pub fn text(status: StatusCode, body: impl Into<String>) -> Response {

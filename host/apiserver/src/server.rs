@@ -1,10 +1,10 @@
 //! [`ApiServer`]: the parts put together, as a tower service for clients in this process and as a TLS server for others.
 
-use crate::auth::{self, Auth};
 use crate::cache::{Caches, KindCache};
 use crate::call::Response;
 use crate::config::Config;
-use crate::metrics::Metrics;
+use crate::metrics::{Metered, Metrics};
+use crate::openapi::Documents;
 use crate::strategy::service::Allocator;
 use crate::{bootstrap, chain, serve};
 use axum::body::Body;
@@ -15,6 +15,7 @@ use registry::{Kind, Registry};
 use std::convert::Infallible;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use store::Store;
 use tokio::sync::{Semaphore, watch};
@@ -41,14 +42,9 @@ pub struct Shared {
     pub allocator: Allocator,
     /// One permit per short request.
     pub in_flight: Semaphore,
-    pub openapi: OpenApi,
-    pub auth: Auth,
-}
-
-/// OpenAPI documents, made on first use and kept: they cost milliseconds and change with the registry only.
-#[derive(Default)]
-pub struct OpenApi {
-    pub v3: parking_lot::Mutex<std::collections::HashMap<String, bytes::Bytes>>,
+    pub openapi: Arc<Documents>,
+    /// The first objects are made.
+    pub bootstrapped: AtomicBool,
 }
 
 /// The server. Cheap to clone.
@@ -72,8 +68,7 @@ impl Drop for Feeder {
 }
 
 /// The whole server as a tower service, for clients in this process. The caller's identity is an
-/// `interfaces::authorize::UserInfo` (or an `Arc` of one) in the request's extensions; without one the request is known by its
-/// bearer token, or anonymous.
+/// `interfaces::authorize::UserInfo` in the request's extensions; without one the request is anonymous.
 #[derive(Clone)]
 pub struct ApiService {
     shared: Arc<Shared>,
@@ -84,13 +79,21 @@ impl ApiServer {
     /// Starts to load the watch cache; requests wait for it. Must be called inside a tokio runtime.
     pub fn new(config: Config, store: Arc<dyn Store>, registry: Arc<Registry>) -> Result<Self, Error> {
         let runtime = tokio::runtime::Handle::try_current()?;
+        let metrics = Metrics::default();
+        let store: Arc<dyn Store> = Arc::new(Metered { inner: store, storage: metrics.storage.clone() });
         let caches = Caches::new(store.clone(), &registry);
         let feeder = Arc::new(Feeder { cache: runtime.spawn(caches.clone().feed()), keepers: Mutex::default() });
         let allocator = Allocator::new(config.service_cidr, config.node_ports);
         let in_flight = Semaphore::new(config.max_in_flight);
-        let metrics = Metrics::default();
+        let openapi = Arc::new(Documents::default());
+        let documents = Arc::downgrade(&openapi);
+        registry.on_change(move || {
+            if let Some(documents) = documents.upgrade() {
+                documents.clear();
+            }
+        });
         let shared =
-            Shared { config, store, registry, caches, metrics, allocator, in_flight, openapi: OpenApi::default(), auth: Auth::default() };
+            Shared { config, store, registry, caches, metrics, allocator, in_flight, openapi, bootstrapped: AtomicBool::default() };
         Ok(Self { shared: Arc::new(shared), feeder })
     }
 
@@ -104,12 +107,10 @@ impl ApiServer {
         serve::serve(self.service(), listener, tls, stop).await.map_err(Error::Listen)
     }
 
-    /// Makes what every cluster has: its namespaces, roles and the `kubernetes` Service. Idempotent.
+    /// Makes what every cluster has: its namespaces and the `kubernetes` Service. Idempotent.
     pub async fn bootstrap(&self) -> Result<(), Error> {
         bootstrap::bootstrap(&self.service(), &self.shared.config).await?;
-        if self.shared.config.default_roles {
-            auth::reconcile(&self.service()).await?;
-        }
+        self.shared.bootstrapped.store(true, Ordering::Release);
         if self.shared.config.advertise.is_some() {
             // Without the feeder's handle: the keeper must not keep the server alive.
             let service = ApiService { shared: self.shared.clone(), _feeder: None };
@@ -126,7 +127,7 @@ impl ApiServer {
 
     /// Whether `/readyz` would say ok.
     pub fn is_ready(&self) -> bool {
-        self.shared.caches.is_loaded()
+        self.shared.caches.is_loaded() && self.shared.bootstrapped.load(Ordering::Acquire)
     }
 }
 
@@ -141,11 +142,6 @@ impl ApiService {
         let row = |(group, resource): &(&str, &str)| self.shared.registry.resource_by_name(group, "v1", resource);
         let caches = kinds.iter().filter_map(row).filter_map(|row| self.shared.caches.of(&row).ok());
         caches.map(|cache| (cache.clone(), cache.subscribe())).collect()
-    }
-
-    #[cfg(test)]
-    pub fn shared(&self) -> &Shared {
-        &self.shared
     }
 
     /// Answers one request.

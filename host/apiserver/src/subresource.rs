@@ -8,7 +8,6 @@ mod log;
 mod scale;
 mod stream;
 mod table;
-mod token;
 
 use crate::call::{Call, Response, Target};
 use async_trait::async_trait;

@@ -1,7 +1,7 @@
 //! The whole road over a memory store, as a client in this process sees it.
 
 mod causes;
-mod identity;
+mod documents;
 mod kinds;
 mod logs;
 mod matrix;
@@ -85,16 +85,11 @@ impl Fixture {
         Self::with(Config { advertise: Some((IpAddr::V4(Ipv4Addr::LOCALHOST), 6443)), ..Config::default() }).await
     }
 
-    /// Without the roles of every cluster, and with pods of any account: the tester needs none.
     pub async fn with(config: Config) -> Self {
-        Self::with_roles(Config { default_roles: false, account_admission: false, tokens: Some(tokens()), ..config }).await
-    }
-
-    pub async fn with_roles(config: Config) -> Self {
         let store: std::sync::Arc<dyn Store> = store::memory::MemoryStore::new();
         let server = ApiServer::new(config, store.clone(), Registry::builtin()).unwrap();
         server.bootstrap().await.unwrap();
-        let user = Some(UserInfo::master("tester"));
+        let user = Some(UserInfo::component("tester", &[]));
         Self { service: server.service(), server, store, user }
     }
 
@@ -148,12 +143,6 @@ impl Fixture {
         assert_eq!(response.status(), 200);
         Events { body: response.into_body().into_data_stream(), rest: Vec::new() }
     }
-}
-
-/// Of a cluster whose issuer is `https://issuer`.
-pub fn tokens() -> std::sync::Arc<crate::Tokens> {
-    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
-    std::sync::Arc::new(crate::Tokens::new(&key, "https://issuer", &[]).unwrap())
 }
 
 pub fn config_map(name: &str) -> Value {

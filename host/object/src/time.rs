@@ -45,6 +45,16 @@ pub fn format_nano(time: SystemTime) -> String {
     format!("{text}.{:09}Z", utc(time).nanosecond())
 }
 
+/// `Mon, 02 Jan 2006 15:04:05 GMT`, as HTTP headers have it.
+pub fn http_date(time: SystemTime) -> String {
+    let t = utc(time);
+    let day = t.weekday().to_string();
+    let month = t.month().to_string();
+    let short = |name: &str| name.chars().take(3).collect::<String>();
+    let clock = format!("{:02}:{:02}:{:02}", t.hour(), t.minute(), t.second());
+    format!("{}, {:02} {} {:04} {clock} GMT", short(&day), t.day(), short(&month), t.year())
+}
+
 fn utc(time: SystemTime) -> OffsetDateTime {
     OffsetDateTime::from(time).to_offset(UtcOffset::UTC)
 }

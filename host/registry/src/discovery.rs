@@ -3,14 +3,18 @@
 
 use crate::Registry;
 use crate::kind::{Kind, Subresource, Verb};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use object::gvk::api_version;
 use object::{Gvk, Value, json};
+use sha2::{Digest, Sha256};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// `/api`. `server_address` is `host:port` as the client sees it.
-pub fn api_versions(server_address: &str) -> Value {
+pub fn api_versions(registry: &Registry, server_address: &str) -> Value {
     json!({
-        "kind": "APIVersions", "versions": ["v1"],
+        "kind": "APIVersions", "versions": versions(registry, ""),
         "serverAddressByClientCIDRs": [{ "clientCIDR": "0.0.0.0/0", "serverAddress": server_address }],
     })
 }
@@ -36,7 +40,7 @@ pub fn api_group(registry: &Registry, group: &str) -> Option<Value> {
 pub fn api_resource_list(registry: &Registry, group: &str, version: &str) -> Option<Value> {
     let mut resources = Vec::new();
     for kind in registry.kinds().iter().filter(|k| k.group == group && k.version == version) {
-        resources.push(plain_resource(kind));
+        resources.push(plain_resource(registry, kind));
         let mut subresources: Vec<&Subresource> = kind.subresources.iter().collect();
         subresources.sort_by(|a, b| a.name.cmp(&b.name));
         resources.extend(subresources.iter().map(|s| plain_subresource(kind, s)));
@@ -53,16 +57,68 @@ pub fn api_resource_list(registry: &Registry, group: &str, version: &str) -> Opt
     Some(list)
 }
 
-/// `APIGroupDiscoveryList` v2: of the core group alone (`/api`), or of all others (`/apis`).
-pub fn aggregated(registry: &Registry, core: bool) -> Value {
-    let items: Vec<Value> = groups(registry).iter().filter(|g| g.is_empty() == core).map(|g| aggregated_group(registry, g)).collect();
-    json!({ "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items })
+/// The form of an aggregated document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregated {
+    V2,
+    V2Beta1,
 }
 
-/// Groups in the order of the rows.
+impl Aggregated {
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::V2 => "v2",
+            Self::V2Beta1 => "v2beta1",
+        }
+    }
+}
+
+/// `APIGroupDiscoveryList`: of the core group alone (`/api`), or of all others (`/apis`). Both versions have the same fields.
+pub fn aggregated(registry: &Registry, core: bool, form: Aggregated) -> Value {
+    let items: Vec<Value> = groups(registry).iter().filter(|g| g.is_empty() == core).map(|g| aggregated_group(registry, g)).collect();
+    let version = format!("apidiscovery.k8s.io/{}", form.version());
+    json!({ "kind": "APIGroupDiscoveryList", "apiVersion": version, "metadata": {}, "items": items })
+}
+
+/// `groupPriorityMinimum` of the groups that kube-apiserver serves (`pkg/controlplane/apiserver/aggregator.go`). A client that
+/// is told a bare resource name takes the first group that has it.
+const PRIORITIES: [(&str, u32); 22] = [
+    ("apiregistration.k8s.io", 20_000),
+    ("", 18_000),
+    ("apps", 17_800),
+    ("events.k8s.io", 17_750),
+    ("authentication.k8s.io", 17_700),
+    ("authorization.k8s.io", 17_600),
+    ("autoscaling", 17_500),
+    ("batch", 17_400),
+    ("certificates.k8s.io", 17_300),
+    ("networking.k8s.io", 17_200),
+    ("policy", 17_100),
+    ("rbac.authorization.k8s.io", 17_000),
+    ("storage.k8s.io", 16_800),
+    ("admissionregistration.k8s.io", 16_700),
+    ("apiextensions.k8s.io", 16_700),
+    ("scheduling.k8s.io", 16_600),
+    ("coordination.k8s.io", 16_500),
+    ("node.k8s.io", 16_300),
+    ("discovery.k8s.io", 16_200),
+    ("flowcontrol.apiserver.k8s.io", 16_100),
+    ("resource.k8s.io", 15_900),
+    ("storagemigration.k8s.io", 15_800),
+];
+
+/// Of custom groups, as upstream registers them; of the metrics server, as its manifest does.
+fn priority(group: &str) -> u32 {
+    let known = PRIORITIES.iter().find(|(name, _)| *name == group).map(|(_, priority)| *priority);
+    known.unwrap_or(if group == "metrics.k8s.io" { 100 } else { 1000 })
+}
+
+/// Groups, preferred first; by name among equals.
 pub fn groups(registry: &Registry) -> Vec<String> {
     let mut groups: Vec<String> = registry.kinds().iter().map(|k| k.group.clone()).collect();
     groups.dedup();
+    // Stable: the rows are sorted by name.
+    groups.sort_by_key(|group| std::cmp::Reverse(priority(group)));
     groups
 }
 
@@ -81,7 +137,7 @@ fn group_body(registry: &Registry, group: &str) -> Value {
     json!({ "name": group, "preferredVersion": told.first(), "versions": told })
 }
 
-fn plain_resource(kind: &Kind) -> Value {
+fn plain_resource(registry: &Registry, kind: &Arc<Kind>) -> Value {
     let mut body = json!({
         "name": kind.resource, "singularName": kind.singular, "namespaced": kind.is_namespaced(), "kind": kind.kind,
         "verbs": verbs(&kind.verbs),
@@ -92,7 +148,16 @@ fn plain_resource(kind: &Kind) -> Value {
     if !kind.categories.is_empty() {
         body["categories"] = json!(kind.categories);
     }
+    if !kind.is_virtual {
+        body["storageVersionHash"] = json!(storage_version_hash(&registry.stored(kind).gvk()));
+    }
     body
+}
+
+/// Changes when objects are stored in another version (`k8s.io/apiserver/pkg/endpoints/discovery/storageversionhash.go`).
+fn storage_version_hash(gvk: &Gvk) -> String {
+    let digest = Sha256::digest(format!("{}/{}/{}", gvk.group, gvk.version, gvk.kind).as_bytes());
+    STANDARD.encode(digest.get(..8).unwrap_or_default())
 }
 
 fn plain_subresource(kind: &Kind, sub: &Subresource) -> Value {
@@ -112,13 +177,12 @@ fn aggregated_group(registry: &Registry, group: &str) -> Value {
     let versions: Vec<Value> = versions(registry, group)
         .iter()
         .map(|version| {
-            let of_version = |k: &&std::sync::Arc<Kind>| k.group == group && &k.version == version;
+            let of_version = |k: &&Arc<Kind>| k.group == group && &k.version == version;
             let resources: Vec<Value> = registry.kinds().iter().filter(of_version).map(|k| aggregated_resource(k)).collect();
             json!({ "version": version, "freshness": "Current", "resources": resources })
         })
         .collect();
-    let metadata =
-        if group.is_empty() { json!({ "creationTimestamp": null }) } else { json!({ "name": group, "creationTimestamp": null }) };
+    let metadata = if group.is_empty() { json!({}) } else { json!({ "name": group }) };
     json!({ "metadata": metadata, "versions": versions })
 }
 
@@ -135,10 +199,10 @@ fn aggregated_resource(kind: &Kind) -> Value {
         body["categories"] = json!(kind.categories);
     }
     if !kind.subresources.is_empty() {
-        let told = kind
-            .subresources
-            .iter()
-            .map(|s| json!({ "subresource": s.name, "responseKind": body_kind(kind, s), "verbs": verbs(&s.verbs) }));
+        let mut subresources: Vec<&Subresource> = kind.subresources.iter().collect();
+        subresources.sort_by(|a, b| a.name.cmp(&b.name));
+        let told =
+            subresources.iter().map(|s| json!({ "subresource": s.name, "responseKind": body_kind(kind, s), "verbs": verbs(&s.verbs) }));
         body["subresources"] = told.collect();
     }
     body
@@ -200,9 +264,18 @@ mod tests {
         let scale = apps["resources"].as_array().unwrap().iter().find(|r| r["name"] == "deployments/scale").unwrap().clone();
         assert_eq!((&scale["group"], &scale["kind"]), (&json!("autoscaling"), &json!("Scale")));
         assert!(api_resource_list(&registry, "apps", "v2").is_none());
-        assert_eq!(aggregated(&registry, true)["items"].as_array().unwrap().len(), 1);
-        let others = aggregated(&registry, false);
+        assert_eq!(aggregated(&registry, true, Aggregated::V2)["items"].as_array().unwrap().len(), 1);
+        let others = aggregated(&registry, false, Aggregated::V2Beta1);
+        assert_eq!(others["apiVersion"], "apidiscovery.k8s.io/v2beta1");
+        let names: Vec<&str> = others["items"].as_array().unwrap().iter().filter_map(|g| g["metadata"]["name"].as_str()).collect();
+        assert_eq!(names[..2], ["apiregistration.k8s.io", "apps"]);
+        assert_eq!(names[names.len() - 2..], ["coracle.dev", "metrics.k8s.io"]);
         assert_eq!(others["items"].as_array().unwrap().len(), groups(&registry).len() - 1);
+        // What kube-apiserver answers for the same kinds.
+        for (resource, hash) in [("pods", "xPOwRZ+Yhw8="), ("configmaps", "qFsyl6wFWjQ="), ("nodes", "XwShjMxG9Fs=")] {
+            let resources = core["resources"].as_array().unwrap();
+            assert_eq!(resources.iter().find(|r| r["name"] == resource).unwrap()["storageVersionHash"], hash, "{resource}");
+        }
         assert_eq!(api_group(&registry, "apps").unwrap()["preferredVersion"]["groupVersion"], "apps/v1");
     }
 }

@@ -141,10 +141,8 @@ pub enum NameRule {
 pub enum Persistence {
     /// Before it is acknowledged.
     Durable,
-    /// Within seconds: events.
+    /// Within seconds: leases, events.
     Lazy,
-    /// Within a minute, or with the next durable write: leases.
-    Heartbeat,
 }
 
 impl Kind {

@@ -101,10 +101,6 @@ impl Kind {
         self.persistence = Persistence::Lazy;
         self
     }
-    fn heartbeat(mut self) -> Self {
-        self.persistence = Persistence::Heartbeat;
-        self
-    }
     fn without(mut self, verb: Verb) -> Self {
         self.verbs.retain(|v| *v != verb);
         self

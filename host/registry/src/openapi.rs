@@ -1,98 +1,197 @@
-//! OpenAPI v3 documents, one per group and version (KEP-2896), derived from rows and graph: what `kubectl` reads to
-//! validate, to explain and to make strategic merge patches.
+//! OpenAPI documents, derived from rows and graph: what `kubectl` reads to validate, to explain and to make strategic merge
+//! patches, and what client generators read. Version 3 has one document for each group and version (KEP-2896); version 2
+//! (Swagger) is one document of everything.
 //!
-//! Built when asked for, and not kept: descriptions are the largest text the binary has, and clients cache by the hash in
-//! the index.
+//! Built when asked for, and not kept here: descriptions are the largest text the binary has, and clients cache by hash.
 
-mod paths;
+mod operations;
+mod parameters;
+mod render;
 mod schemas;
 
 use crate::Registry;
 use crate::discovery;
 use crate::graph;
 use crate::kind::Kind;
-use object::{Map, Value, json};
+use object::{Gvk, Map, Value, json};
+use operations::Operation;
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
+
+const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
+const VERSION_INFO: &str = "io.k8s.apimachinery.pkg.version.Info";
+
+/// How definitions are written and referred to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    /// Swagger 2.0.
+    V2,
+    V3,
+}
+
+impl Dialect {
+    fn reference(self, definition: &str) -> Value {
+        let place = if self == Self::V2 { "definitions" } else { "components/schemas" };
+        json!({ "$ref": format!("#/{place}/{definition}") })
+    }
+}
+
+/// Paths of the v3 documents as the index names them: `api/v1`, `apis/apps`, `apis/apps/v1`, `version`, ….
+pub fn v3_paths(registry: &Registry) -> Vec<String> {
+    let mut paths = vec!["api".to_owned(), "apis".to_owned(), "version".to_owned()];
+    for group in discovery::groups(registry) {
+        if !group.is_empty() {
+            paths.push(format!("apis/{group}"));
+        }
+        for version in discovery::versions(registry, &group) {
+            paths.push(if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") });
+        }
+    }
+    paths.sort();
+    paths
+}
 
 /// `/openapi/v3`: where each document is. The hash changes when the document can.
 pub fn v3_index(registry: &Registry) -> Value {
-    let mut paths = Map::new();
-    for group in discovery::groups(registry) {
-        for version in discovery::versions(registry, &group) {
-            let path = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
-            let url = format!("/openapi/v3/{path}?hash={}", hash(registry, &group, &version));
-            paths.insert(path, json!({ "serverRelativeURL": url }));
-        }
-    }
+    let entry = |path: String| {
+        let url = format!("/openapi/v3/{path}?hash={}", v3_hash(registry, &path).unwrap_or_default());
+        (path, json!({ "serverRelativeURL": url }))
+    };
+    let paths: Map<String, Value> = v3_paths(registry).into_iter().map(entry).collect();
     json!({ "paths": paths })
 }
 
-/// The document of a group and version; `None` when no kind is of it.
-pub fn v3_group(registry: &Registry, group: &str, version: &str) -> Option<Value> {
+/// A document by its path in the index; `None` when there is none.
+pub fn v3_document(registry: &Registry, path: &str) -> Option<Value> {
+    let segments: Vec<&str> = path.split('/').collect();
+    let (kinds, operations) = match segments.as_slice() {
+        ["api", version] => of_version(registry, "", version)?,
+        ["apis", group, version] if !group.is_empty() => of_version(registry, group, version)?,
+        _ => (Vec::new(), vec![plain(registry, path)?]),
+    };
+    let mut document = json!({
+        "openapi": "3.0.0",
+        "info": { "title": "Kubernetes", "version": "v1.37.0" },
+        "paths": render::paths(&operations, Dialect::V3),
+        "components": {
+            "schemas": schemas::of(&kinds, &operations, &group_versions(registry), Dialect::V3),
+            "securitySchemes": security(),
+        },
+    });
+    document["security"] = json!([{ "BearerToken": [] }]);
+    Some(document)
+}
+
+/// `/openapi/v2`: Swagger 2.0 of everything.
+pub fn v2(registry: &Registry) -> Value {
+    let kinds = registry.kinds();
+    let mut operations: Vec<Operation> = kinds.iter().flat_map(|k| operations::of(k)).collect();
+    for path in v3_paths(registry) {
+        operations.extend(plain(registry, &path));
+        let segments: Vec<&str> = path.split('/').collect();
+        match segments.as_slice() {
+            ["api", version] => operations.push(resources("", version)),
+            ["apis", group, version] => operations.push(resources(group, version)),
+            _ => {}
+        }
+    }
+    json!({
+        "swagger": "2.0",
+        "info": { "title": "Kubernetes", "version": "v1.37.0" },
+        "paths": render::paths(&operations, Dialect::V2),
+        "definitions": schemas::of(&kinds, &operations, &group_versions(registry), Dialect::V2),
+        "securityDefinitions": security(),
+        "security": [{ "BearerToken": [] }],
+    })
+}
+
+/// The hash of a document, as the index tells it; `None` when there is no such document.
+pub fn v3_hash(registry: &Registry, path: &str) -> Option<String> {
+    let segments: Vec<&str> = path.split('/').collect();
+    let (group, version) = match segments.as_slice() {
+        ["api", version] => ("", *version),
+        ["apis", group, version] => (*group, *version),
+        _ => return Some(digest(plain(registry, path)?.path.as_bytes())),
+    };
     let kinds = kinds_of(registry, group, version);
     if kinds.is_empty() {
         return None;
     }
-    let paths: Map<String, Value> = kinds.iter().flat_map(|k| paths::of(k)).collect();
-    Some(json!({
-        "openapi": "3.0.0",
-        "info": { "title": "Kubernetes", "version": "v1.37.0" },
-        "paths": paths,
-        "components": { "schemas": schemas::of(&kinds) },
-    }))
+    // Custom kinds bring their own definitions; of the others the rows and the table tell everything.
+    if kinds.iter().any(|k| k.is_custom()) {
+        return Some(digest(v3_document(registry, path)?.to_string().as_bytes()));
+    }
+    let rows: Vec<String> = kinds.iter().map(|k| format!("{k:?}")).collect();
+    let all = group_versions(registry);
+    Some(digest(format!("{} {:08x} {all:?} {}", env!("CARGO_PKG_VERSION"), graph::table_hash(), rows.concat()).as_bytes()))
 }
 
-/// The hash of a document, as the index tells it.
-pub fn hash(registry: &Registry, group: &str, version: &str) -> String {
-    let rows: Vec<String> = kinds_of(registry, group, version).iter().map(|k| format!("{k:?}")).collect();
-    let text = format!("{} {:08x} {}", env!("CARGO_PKG_VERSION"), graph::table_hash(), rows.concat());
-    format!("{:08x}{:08x}", object::hash::fnv32a(text.as_bytes()), text.len())
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02X}")).collect()
+}
+
+fn security() -> Value {
+    json!({ "BearerToken": { "type": "apiKey", "in": "header", "name": "authorization", "description": "Bearer Token authentication" } })
+}
+
+fn of_version(registry: &Registry, group: &str, version: &str) -> Option<(Vec<Arc<Kind>>, Vec<Operation>)> {
+    let kinds = kinds_of(registry, group, version);
+    if kinds.is_empty() {
+        return None;
+    }
+    let mut operations = vec![resources(group, version)];
+    operations.extend(kinds.iter().flat_map(|k| operations::of(k)));
+    Some((kinds, operations))
+}
+
+/// Discovery of one group and version.
+fn resources(group: &str, version: &str) -> Operation {
+    let (prefix, tag) = operations::names(group, version);
+    let path = if group.is_empty() { format!("/api/{version}/") } else { format!("/apis/{group}/{version}/") };
+    operations::plain(&path, &format!("get{prefix}APIResources"), &tag, "get available resources", &format!("{META}.APIResourceList"))
+}
+
+/// Discovery above it, and the version.
+fn plain(registry: &Registry, path: &str) -> Option<Operation> {
+    let versions = "get available API versions";
+    Some(match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["api"] => operations::plain("/api/", "getCoreAPIVersions", "core", versions, &format!("{META}.APIVersions")),
+        ["apis"] => operations::plain("/apis/", "getAPIVersions", "apis", versions, &format!("{META}.APIGroupList")),
+        ["apis", group] if discovery::groups(registry).iter().any(|g| g == group) => {
+            let (prefix, tag) = operations::names(group, "");
+            let id = format!("get{prefix}APIGroup");
+            operations::plain(&format!("/apis/{group}/"), &id, &tag, "get information of a group", &format!("{META}.APIGroup"))
+        }
+        ["version"] => operations::plain("/version/", "getCodeVersion", "version", "get the version of the server", VERSION_INFO),
+        _ => return None,
+    })
 }
 
 fn kinds_of(registry: &Registry, group: &str, version: &str) -> Vec<Arc<Kind>> {
     registry.kinds().into_iter().filter(|k| k.group == group && k.version == version).collect()
 }
 
-fn reference(definition: &str) -> Value {
-    json!({ "$ref": format!("#/components/schemas/{definition}") })
+/// Every served group and version: options and watch events are known in all of them.
+fn group_versions(registry: &Registry) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = registry.kinds().iter().map(|k| (k.group.clone(), k.version.clone())).collect();
+    all.dedup();
+    all
 }
 
 /// The definition name of a kind's list.
 fn list_definition(kind: &Kind) -> String {
-    format!("{}List", kind.schema)
+    format!("{}{}", kind.schema.strip_suffix(&kind.kind).unwrap_or_default(), kind.list_kind())
 }
 
-fn group_version_kind(kind: &Kind, name: &str) -> Value {
-    json!({ "group": kind.group, "version": kind.version, "kind": name })
+/// The definition name of a built-in kind by its group: `io.k8s.api.<first word of the group>.<version>.<kind>`.
+fn definition_of(gvk: &Gvk) -> String {
+    let group = if gvk.group.is_empty() { "core" } else { gvk.group.split('.').next().unwrap_or_default() };
+    format!("io.k8s.api.{group}.{}.{}", gvk.version, gvk.kind)
+}
+
+fn group_version_kind(group: &str, version: &str, kind: &str) -> Value {
+    json!({ "group": group, "version": version, "kind": kind })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn documents_are_closed_and_carry_what_clients_look_for() {
-        let registry = Registry::builtin();
-        let index = v3_index(&registry);
-        assert!(index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().unwrap().starts_with("/openapi/v3/apis/apps/v1?hash="));
-        for kind in registry.kinds() {
-            let document = v3_group(&registry, &kind.group, &kind.version).unwrap();
-            let text = document.to_string();
-            let schemas = document["components"]["schemas"].as_object().unwrap();
-            for reference in text.split("#/components/schemas/").skip(1).filter_map(|t| t.split('"').next()) {
-                assert!(schemas.contains_key(reference), "{reference}");
-            }
-            assert_eq!(schemas[&kind.schema]["x-kubernetes-group-version-kind"][0]["kind"], json!(kind.kind));
-        }
-        let core = v3_group(&registry, "", "v1").unwrap();
-        let containers = &core["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
-        assert_eq!(containers["x-kubernetes-patch-merge-key"], "name");
-        assert_eq!(containers["x-kubernetes-list-map-keys"], json!(["name"]));
-        assert!(containers["description"].as_str().unwrap().starts_with("List of containers"));
-        let patch = &core["paths"]["/api/v1/namespaces/{namespace}/pods/{name}"]["patch"];
-        assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Pod");
-        assert!(patch["parameters"].as_array().unwrap().iter().any(|p| p["name"] == "fieldValidation" && p["in"] == "query"));
-        assert!(patch["requestBody"]["content"]["application/strategic-merge-patch+json"].is_object());
-        assert!(v3_group(&registry, "apps", "v2").is_none());
-    }
-}
+mod tests;

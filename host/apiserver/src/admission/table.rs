@@ -1,6 +1,6 @@
 //! The steps, in order.
 
-use super::{Step, escalation, lifecycle, pod, runtime_class};
+use super::{Step, lifecycle, pod, runtime_class};
 
 pub const STEPS: &[&dyn Step] = &[
     // First: nothing else need be asked of an object that has no namespace to be in.
@@ -10,6 +10,4 @@ pub const STEPS: &[&dyn Step] = &[
     &pod::ServiceAccountName,
     &pod::DefaultTolerationSeconds,
     &pod::Priority,
-    // Of what will be stored, so after everything that changes it.
-    &escalation::Escalation,
 ];

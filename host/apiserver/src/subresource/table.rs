@@ -1,13 +1,12 @@
 //! Who answers which subresource. `""` as group and resource: of every kind that has it.
 
-use super::{Handler, approval, binding, eviction, finalize, log, scale, stream, token};
+use super::{Handler, approval, binding, eviction, finalize, log, scale, stream};
 use registry::Kind;
 
 const ROWS: &[(&str, &str, &str, &dyn Handler)] = &[
     ("", "pods", "binding", &binding::Binding),
     ("", "pods", "eviction", &eviction::Eviction),
     ("", "pods", "log", &log::Log),
-    ("", "serviceaccounts", "token", &token::Token),
     ("", "namespaces", "finalize", &finalize::Finalize),
     ("certificates.k8s.io", "certificatesigningrequests", "approval", &approval::Approval),
     ("", "", "scale", &scale::Scale),

@@ -3,6 +3,7 @@
 use super::Start;
 use crate::cache::{Ahead, Change, ChangeType, Item, KindCache, event_line};
 use crate::call::{Call, Target};
+use crate::metrics::{Labels, Watched};
 use crate::negotiate::Form;
 use crate::selection::Selection;
 use crate::server::{Shared, store_error};
@@ -52,7 +53,7 @@ pub struct Watcher {
     /// Column definitions are sent with the first Table only.
     defined: bool,
     ended: bool,
-    _counted: Counted,
+    counted: Counted,
 }
 
 struct History {
@@ -61,12 +62,16 @@ struct History {
     until: u64,
 }
 
-/// Counts a watch while it lives.
-struct Counted(Arc<Shared>);
+/// Counts a watch while it lives, and its events.
+struct Counted {
+    shared: Arc<Shared>,
+    labels: Labels,
+    events: Arc<Watched>,
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.metrics.watch_ended();
+        self.shared.metrics.long_running_ended(&self.labels);
     }
 }
 
@@ -92,7 +97,12 @@ impl Watcher {
         let shared = call.shared.clone();
         let cache = shared.caches.of(&target.kind)?;
         let interval = shared.config.bookmark_interval;
-        shared.metrics.watch_started();
+        let counted = Counted {
+            labels: Labels::new(&call.info, true, false, false),
+            events: shared.metrics.watched(&target.kind),
+            shared: shared.clone(),
+        };
+        shared.metrics.long_running_started(&counted.labels);
         let mut watcher = Self {
             // Subscribed before the state is read: nothing falls between.
             changed: cache.subscribe(),
@@ -114,7 +124,7 @@ impl Watcher {
             drain: call.drain.clone().unwrap_or_default(),
             defined: false,
             ended: false,
-            _counted: Counted(shared.clone()),
+            counted,
             cache,
             shared,
         };
@@ -152,6 +162,7 @@ impl Watcher {
                 _ => self.transformed("ADDED", &item),
             };
             size += line.len();
+            self.counted.events.event(line.len());
             self.ready.push_back(line);
         }
         if self.initial.is_empty() && std::mem::take(&mut self.initial_bookmark) {
@@ -318,6 +329,7 @@ impl Watcher {
             }
         };
         self.told = change.revision;
+        self.counted.events.event(line.len());
         self.ready.push_back(line);
     }
 

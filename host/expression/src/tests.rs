@@ -1,3 +1,0 @@
-//! Tables: expression × data → value, error or cost.
-
-mod smoke;
