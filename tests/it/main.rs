@@ -4,6 +4,7 @@ mod bad_input;
 mod clients;
 mod crash;
 mod deny;
+mod etcd;
 mod kubectl;
 mod mixed;
 mod network;

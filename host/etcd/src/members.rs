@@ -5,7 +5,7 @@
 //! fails, so that a server and the etcd beside it stay together.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
@@ -39,6 +39,8 @@ pub struct Members {
 struct Member {
     url: String,
     channel: Channel,
+    /// Its last call failed, and that was logged.
+    failing: AtomicBool,
 }
 
 /// When a call may be made again on another member.
@@ -69,8 +71,17 @@ impl Members {
     /// Asks another from now on, if that one is still asked.
     pub fn leave(&self, at: usize, why: &str) {
         let next = (at + 1) % self.members.len();
-        if self.chosen.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() && next != at {
-            tracing::warn!(member = self.url(at), next = self.url(next), why, "etcd member left");
+        let _ = self.chosen.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
+        if self.members.get(at).is_some_and(|member| !member.failing.swap(true, Ordering::Relaxed)) {
+            tracing::warn!(member = self.url(at), why, "an etcd member fails");
+        }
+    }
+
+    fn answered(&self, at: usize) {
+        let Some(member) = self.members.get(at) else { return };
+        // Read first: this is the road of every call.
+        if member.failing.load(Ordering::Relaxed) && member.failing.swap(false, Ordering::Relaxed) {
+            tracing::info!(member = member.url, "an etcd member answers again");
         }
     }
 
@@ -94,7 +105,10 @@ impl Members {
                 Repeat::Cautiously => deadline,
             };
             let status = match tokio::time::timeout_at(until, self.once(at, method, request.clone())).await {
-                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Ok(answer)) => {
+                    self.answered(at);
+                    return Ok(answer);
+                }
                 Ok(Err(status)) => status,
                 Err(_) => Status::deadline_exceeded(format!("{} did not answer in time", self.url(at))),
             };
@@ -177,7 +191,7 @@ fn member(url: &str, tls: &Option<ClientTlsConfig>) -> Result<Member, Error> {
         ("https", None) => return Err(wrong(format!("etcd server {url:?} needs the CA's certificate"))),
         _ => return Err(wrong(format!("etcd server {url:?} is not http://HOST:PORT or https://HOST:PORT"))),
     };
-    Ok(Member { url: url.to_owned(), channel: endpoint.connect_lazy() })
+    Ok(Member { url: url.to_owned(), channel: endpoint.connect_lazy(), failing: AtomicBool::new(false) })
 }
 
 fn tls(config: &Config) -> Result<Option<ClientTlsConfig>, Error> {
