@@ -104,7 +104,7 @@ fn checked(object: &Value, (code, body): (u16, Value)) -> Result<(), Error> {
     Err(Error::Bootstrap { what, source: StatusError::from_value(code, &body) })
 }
 
-async fn send(service: &ApiService, method: Method, path: &str, object: &Value) -> (u16, Value) {
+pub async fn send(service: &ApiService, method: Method, path: &str, object: &Value) -> (u16, Value) {
     let mut request = Request::new(if object.is_null() { Body::empty() } else { Body::from(object.to_string()) });
     *request.method_mut() = method;
     *request.uri_mut() = path.parse().unwrap_or_default();

@@ -77,7 +77,7 @@ impl Caches {
 
     /// Waits until a storage row's cache is there: custom rows are served before their objects are loaded.
     pub async fn ready(&self, row: &Arc<Kind>) -> Result<(), StatusError> {
-        let is_there = || self.by_prefix.read().get(&row.storage_prefix()).is_some_and(|c| !row.is_custom() || Arc::ptr_eq(&c.kind, row));
+        let is_there = || self.by_prefix.read().get(&row.storage_prefix()).is_some_and(|c| !row.is_dynamic() || c.kind.shares_storage(row));
         if is_there() && self.is_loaded() {
             return Ok(());
         }
@@ -184,7 +184,7 @@ impl Caches {
     async fn follow_rows(&self, revision: Revision) -> Result<(), store::Error> {
         let rows: HashMap<String, Arc<Kind>> = self.registry.storage_rows().into_iter().map(|k| (k.storage_prefix(), k)).collect();
         let fits =
-            |prefix: &String, cache: &Arc<KindCache>| rows.get(prefix).is_some_and(|row| !row.is_custom() || Arc::ptr_eq(row, &cache.kind));
+            |prefix: &String, cache: &Arc<KindCache>| rows.get(prefix).is_some_and(|row| !row.is_dynamic() || row.shares_storage(&cache.kind));
         let ended: Vec<_> = self.by_prefix.write().extract_if(|prefix, cache| !fits(prefix, cache)).collect();
         ended.iter().for_each(|(_, cache)| cache.end());
         for (prefix, row) in rows {

@@ -6,7 +6,7 @@ use crate::metrics::Labels;
 use crate::query::Query;
 use crate::request::RequestInfo;
 use crate::server::Shared;
-use crate::{auth, gzip, nonresource, respond, subresource, verbs, virtual_kind, watch, write};
+use crate::{auth, crd, gzip, nonresource, respond, subresource, verbs, virtual_kind, watch, write};
 use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
@@ -146,7 +146,17 @@ async fn dispatch(call: &Call) -> Result<Response, StatusError> {
     if !call.info.is_resource {
         return nonresource::answer(call).await;
     }
-    let target = resolve(call)?;
+    let target = match resolve(call) {
+        // A definition that was just written may not have its rows yet.
+        Err(missing) if missing.is(Reason::NotFound) && may_be_custom(call) => {
+            crd::settle(&call.shared).await;
+            resolve(call)?
+        }
+        found => found?,
+    };
+    if let Some(custom) = &target.kind.custom {
+        custom.version.deprecation.iter().for_each(|told| call.warn(told.as_str()));
+    }
     if target.kind.is_virtual {
         return virtual_kind::answer(call, &target).await;
     }
@@ -155,7 +165,8 @@ async fn dispatch(call: &Call) -> Result<Response, StatusError> {
     if target.subresource.as_ref().is_some_and(|s| s.name != "status") {
         return subresource::answer(call, &target).await;
     }
-    match call.info.verb.as_str() {
+    let verb = call.info.verb.as_str();
+    let answer = match verb {
         "get" => verbs::get(call, &target).await,
         "list" => verbs::list(call, &target).await,
         "watch" => watch::watch(call, &target).await,
@@ -165,7 +176,17 @@ async fn dispatch(call: &Call) -> Result<Response, StatusError> {
         "delete" => write::delete(call, &target).await,
         "deletecollection" => write::delete_collection(call, &target).await,
         _ => Err(StatusError::method_not_allowed()),
+    };
+    // Rows follow a definition before its writer is answered; the keeper itself writes its status only.
+    if target.kind.group == crd::GROUP && target.subresource.is_none() && !matches!(verb, "get" | "list" | "watch") {
+        crd::settle(&call.shared).await;
     }
+    answer
+}
+
+/// Groups of definitions have a dot, and their rows come and go.
+fn may_be_custom(call: &Call) -> bool {
+    call.info.group.contains('.')
 }
 
 /// The row, subresource and verb that the path names, or why there are none.
@@ -195,6 +216,10 @@ fn resolve(call: &Call) -> Result<Target, StatusError> {
     }
     let verb = info.verb.as_str();
     if !kind.verbs.iter().any(|v: &Verb| v.as_str() == verb) {
+        if kind.custom.as_ref().is_some_and(|c| c.terminating) {
+            let told = format!("{verb} not allowed while custom resource definition is terminating");
+            return Err(StatusError::new(405, Reason::MethodNotAllowed, told));
+        }
         return Err(StatusError::method_not_allowed());
     }
     if kind.is_namespaced() && !in_namespace && !matches!(verb, "list" | "watch") {

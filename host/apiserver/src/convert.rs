@@ -2,6 +2,7 @@
 //! admission and validation see only it (`k8s.io/apiserver/pkg/endpoints/handlers`, where it is the internal version).
 
 use crate::cache::{Change, Item};
+use crate::crd;
 use crate::server::Shared;
 use futures::future::try_join_all;
 use object::{Object, StatusError};
@@ -51,6 +52,9 @@ async fn webhook(_shared: &Shared, to: &Kind, _objects: Vec<Object>) -> Result<V
 
 /// Stored items as a row shows them.
 pub async fn items(shared: &Shared, stored: &Arc<Kind>, kind: &Arc<Kind>, items: Vec<Arc<Item>>) -> Result<Vec<Arc<Item>>, StatusError> {
+    if kind.is_custom() {
+        return crd::items(shared, kind, items).await;
+    }
     let mut items = items;
     // By the version that each was stored in: a definition's storage version changes, its objects only when they are written.
     while let Some(other) = items.iter().find(|item| !is_shown(stored, kind, item)) {
@@ -75,7 +79,7 @@ pub async fn items(shared: &Shared, stored: &Arc<Kind>, kind: &Arc<Kind>, items:
 
 /// Nothing is to be converted: built-in kinds are always stored in their storage row's version.
 fn is_shown(stored: &Arc<Kind>, kind: &Arc<Kind>, item: &Item) -> bool {
-    Arc::ptr_eq(stored, kind) && !kind.is_custom() || item.is_of(&kind.api_version())
+    Arc::ptr_eq(stored, kind) && !kind.is_dynamic() || item.is_of(&kind.api_version())
 }
 
 /// Between any two versions of a kind, by its storage row.
@@ -92,7 +96,7 @@ async fn versions(
 
 /// A stored object in the storage row's form, whatever version it was stored in.
 pub async fn hub(shared: &Shared, stored: &Arc<Kind>, object: Object) -> Result<Object, StatusError> {
-    if !stored.is_custom() || object.api_version() == stored.api_version() {
+    if !stored.is_dynamic() || object.api_version() == stored.api_version() {
         return Ok(object);
     }
     let (_, version) = object::gvk::split_api_version(object.api_version());
@@ -115,8 +119,20 @@ pub async fn changes(
     kind: &Arc<Kind>,
     changes: Vec<Arc<Change>>,
 ) -> Result<Vec<Arc<Change>>, StatusError> {
-    if Arc::ptr_eq(stored, kind) && !kind.is_custom() {
+    if Arc::ptr_eq(stored, kind) && !kind.is_dynamic() {
         return Ok(changes);
+    }
+    if kind.is_custom() {
+        // All at once: a webhook is asked for every call.
+        let both = changes.iter().flat_map(|c| [Some(c.item.clone()), c.previous.clone()]).flatten().collect();
+        let mut shown = crd::items(shared, kind, both).await?.into_iter();
+        let change = |change: Arc<Change>| {
+            let item = shown.next().unwrap_or_else(|| change.item.clone());
+            let previous = change.previous.as_ref().and_then(|_| shown.next());
+            let same = Arc::ptr_eq(&item, &change.item);
+            if same { change } else { Arc::new(Change::at(change.ty, change.revision, item, previous)) }
+        };
+        return Ok(changes.into_iter().map(change).collect());
     }
     let one = async |change: Arc<Change>| {
         let mut both = vec![change.item.clone()];

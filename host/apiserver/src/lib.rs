@@ -22,6 +22,7 @@ mod call;
 mod chain;
 pub mod config;
 mod convert;
+mod crd;
 mod gzip;
 mod metrics;
 mod negotiate;

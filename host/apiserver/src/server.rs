@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::metrics::{Metered, Metrics};
 use crate::openapi::Documents;
 use crate::strategy::service::Allocator;
+use crate::crd::{self, Definitions};
 use crate::{bootstrap, chain, serve};
 use axum::body::Body;
 use futures::future::BoxFuture;
@@ -45,6 +46,7 @@ pub struct Shared {
     pub openapi: Arc<Documents>,
     /// The first objects are made.
     pub bootstrapped: AtomicBool,
+    pub definitions: Definitions,
 }
 
 /// The server. Cheap to clone.
@@ -92,9 +94,13 @@ impl ApiServer {
                 documents.clear();
             }
         });
-        let shared =
-            Shared { config, store, registry, caches, metrics, allocator, in_flight, openapi, bootstrapped: AtomicBool::default() };
-        Ok(Self { shared: Arc::new(shared), feeder })
+        let (bootstrapped, definitions) = (AtomicBool::default(), Definitions::default());
+        let shared = Shared { config, store, registry, caches, metrics, allocator, in_flight, openapi, bootstrapped, definitions };
+        let shared = Arc::new(shared);
+        // Without the feeder's handle: the keeper must not keep the server alive.
+        let keeper = runtime.spawn(crd::keep(ApiService { shared: shared.clone(), _feeder: None }));
+        feeder.keepers.lock().push(keeper);
+        Ok(Self { shared, feeder })
     }
 
     pub fn service(&self) -> ApiService {
@@ -132,6 +138,10 @@ impl ApiServer {
 }
 
 impl ApiService {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// The `kubernetes` Service's address.
     pub fn first_service_ip(&self) -> std::net::Ipv4Addr {
         self.shared.allocator.address(1)

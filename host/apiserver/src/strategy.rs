@@ -15,6 +15,10 @@ mod workload;
 
 pub use table::of;
 
+use crate::crd::Instance;
+use registry::Kind;
+use std::sync::Arc;
+
 use crate::server::Shared;
 use object::field::ErrorList;
 use object::{Object, StatusError};
@@ -38,6 +42,29 @@ pub enum Propagation {
     Unsupported,
 }
 
+/// The strategy of a row: one of the table, or what a custom row says of itself.
+pub enum Chosen {
+    Table(&'static dyn Strategy),
+    Custom(Instance),
+}
+
+impl Chosen {
+    pub fn of(kind: &Arc<Kind>) -> Self {
+        if kind.is_custom() { Self::Custom(Instance(kind.clone())) } else { Self::Table(of(kind)) }
+    }
+}
+
+impl std::ops::Deref for Chosen {
+    type Target = dyn Strategy;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Table(strategy) => *strategy,
+            Self::Custom(instance) => instance,
+        }
+    }
+}
+
 pub trait Strategy: Send + Sync {
     /// Sets what only the server sets, before validation.
     fn prepare_create(&self, _context: &Context, _new: &mut Object) {}
@@ -50,6 +77,11 @@ pub trait Strategy: Send + Sync {
 
     /// What only new objects must not have.
     fn validate_create(&self, _new: &Object, _errors: &mut ErrorList) {}
+
+    /// `validate_update` judges the whole object, so that what did not change may stay as it is.
+    fn ratchets(&self) -> bool {
+        false
+    }
 
     /// What an update may not change.
     fn validate_update(&self, _new: &Object, _old: &Object, _errors: &mut ErrorList) {}

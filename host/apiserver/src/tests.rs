@@ -3,6 +3,7 @@
 mod causes;
 mod documents;
 mod kinds;
+mod crd;
 mod logs;
 mod matrix;
 mod pods;

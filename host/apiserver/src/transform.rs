@@ -60,7 +60,7 @@ pub fn list(kind: &Kind, form: Form, include: IncludeObject, items: &[Arc<Item>]
     match form {
         Form::Object => {
             let parts = items.iter().map(|i| i.json.clone());
-            spliced(&format!("{}List", kind.kind), &kind.api_version(), parts.collect(), meta)
+            spliced(&kind.list_kind(), &kind.api_version(), parts.collect(), meta)
         }
         Form::Partial => {
             let parts = items.iter().map(|i| i.partial()).collect();

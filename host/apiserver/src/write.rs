@@ -24,7 +24,7 @@ pub use decode::{body_of, media_type, required_body};
 use crate::call::{Call, Response, Target};
 use crate::negotiate::Accept;
 use crate::options::WriteOptions;
-use crate::strategy::{self, Context, Strategy};
+use crate::strategy::{Chosen, Context};
 use crate::{convert, negotiate, respond, transform};
 use bytes::Bytes;
 use http::StatusCode;
@@ -37,26 +37,29 @@ use std::sync::Arc;
 /// One write: the call with everything looked up that its steps need.
 pub struct Write<'c> {
     pub call: &'c Call,
-    /// The storage row: of its form are all objects but those that come from and go to the client.
+    /// The storage row: of its form are all objects but those that come from and go to the client. Of a custom kind it is the
+    /// request's row, and objects are converted where they come from the store and go to it.
     pub kind: Arc<Kind>,
     /// The row that the path names.
     pub request: Arc<Kind>,
     /// `None` on the main resource.
     pub subresource: Option<String>,
     pub options: WriteOptions,
-    pub strategy: &'static dyn Strategy,
+    pub strategy: Chosen,
     pub accept: Accept,
 }
 
 impl<'c> Write<'c> {
     pub fn new(call: &'c Call, target: &Target) -> Result<Self, StatusError> {
+        // Custom objects are prepared and validated in the version of the request: each has a schema of its own.
+        let kind = if target.kind.is_custom() { &target.kind } else { &target.stored };
         Ok(Self {
             call,
-            kind: target.stored.clone(),
+            kind: kind.clone(),
             request: target.kind.clone(),
             subresource: target.subresource.as_ref().map(|s| s.name.clone()),
             options: WriteOptions::read(call)?,
-            strategy: strategy::of(&target.stored),
+            strategy: Chosen::of(kind),
             accept: negotiate::accept(call.header("accept"))?,
         })
     }
@@ -125,7 +128,10 @@ impl<'c> Write<'c> {
 
 fn default(kind: &Kind, object: &mut Object) {
     let mut value = std::mem::take(object).into_value();
-    object::defaults::apply(&mut value, kind.schema());
+    match &kind.custom {
+        Some(custom) => custom.version.default(&mut value),
+        None => object::defaults::apply(&mut value, kind.schema()),
+    }
     *object = Object::from_value(value).unwrap_or_default();
     registry::defaults::apply(kind, object);
 }

@@ -185,12 +185,15 @@ impl Kind {
     pub fn is_custom(&self) -> bool {
         self.custom.is_some()
     }
-    /// Objects of both rows lie in the store in the same form.
+    /// A row that comes and goes at run time.
+    pub fn is_dynamic(&self) -> bool {
+        self.graph.is_some()
+    }
+    /// Both rows are of one definition as it is now: what was loaded for one serves the other.
     pub fn shares_storage(&self, other: &Kind) -> bool {
         match (&self.custom, &other.custom) {
             (Some(a), Some(b)) => Arc::ptr_eq(&a.family, &b.family),
-            (None, None) => self.storage_prefix() == other.storage_prefix(),
-            _ => false,
+            _ => std::ptr::eq(self, other),
         }
     }
     /// Kind of a list of its objects.

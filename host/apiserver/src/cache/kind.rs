@@ -1,6 +1,7 @@
 //! The cache of one kind: current items and the ring of recent changes.
 
 use super::item::{Change, ChangeType, Item};
+use crate::crd;
 use parking_lot::RwLock;
 use registry::Kind;
 use std::collections::{BTreeMap, VecDeque};
@@ -35,6 +36,8 @@ struct State {
     revision: u64,
     /// Raised when the cache was loaded anew: watchers of an older epoch end.
     epoch: u64,
+    /// No more changes come: watchers are told what is left, and end.
+    ended: bool,
 }
 
 /// Items of one moment.
@@ -121,7 +124,7 @@ impl KindCache {
         let prefix = self.kind.storage_prefix();
         let items = entries.into_iter().filter_map(|entry| {
             let key: Arc<str> = std::str::from_utf8(&entry.key).ok()?.strip_prefix(&prefix)?.into();
-            match Item::from_stored(key.clone(), &entry.value, entry.create_revision, entry.mod_revision) {
+            match Item::from_stored(key.clone(), &crd::shown(&self.kind, &entry.value), entry.create_revision, entry.mod_revision) {
                 Ok(item) => Some((key, Arc::new(item))),
                 Err(error) => {
                     tracing::error!(%error, %key, "a stored object is unreadable");
@@ -137,11 +140,15 @@ impl KindCache {
         self.changed.send_replace(revision);
     }
 
+    pub fn is_ended(&self) -> bool {
+        self.state.read().ended
+    }
+
     /// Its row is gone or another one: watchers end.
     pub fn end(&self) {
         let revision = {
             let mut state = self.state.write();
-            state.epoch += 1;
+            state.ended = true;
             state.revision
         };
         self.changed.send_replace(revision);
@@ -154,7 +161,7 @@ impl KindCache {
 
     /// One write of the store.
     pub fn apply(&self, key: &str, value: Option<&[u8]>, create_revision: u64, revision: u64) {
-        let new = match value.map(|v| Item::from_stored(key.into(), v, create_revision, revision)).transpose() {
+        let new = match value.map(|v| Item::from_stored(key.into(), &crd::shown(&self.kind, v), create_revision, revision)).transpose() {
             Ok(item) => item.map(Arc::new),
             Err(error) => {
                 tracing::error!(%error, %key, "a stored object is unreadable");

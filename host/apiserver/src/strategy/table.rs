@@ -1,6 +1,7 @@
 //! Which strategy a kind has; all others have the default one.
 
 use super::{Strategy, cluster, config, namespace, pod, service, volume, workload};
+use crate::crd;
 use registry::Kind;
 
 struct Plain;
@@ -20,6 +21,7 @@ const ROWS: &[(&str, &str, &dyn Strategy)] = &[
     ("", "pods", &pod::PodStrategy),
     ("", "secrets", &config::SecretStrategy),
     ("", "services", &service::ServiceStrategy),
+    (crd::GROUP, crd::RESOURCE, &crd::DefinitionStrategy),
     ("apps", "deployments", &workload::DeploymentStrategy),
     ("apps", "replicasets", &workload::ReplicaSetStrategy),
     ("coordination.k8s.io", "leases", &cluster::LeaseStrategy),

@@ -2,8 +2,8 @@
 
 use super::Handler;
 use crate::call::{Call, Response, Target};
+use crate::crd::{self, scale::Places};
 use crate::respond;
-use crate::stored;
 use crate::write::{self, Edit, Patch, Write, edit};
 use async_trait::async_trait;
 use http::StatusCode;
@@ -18,12 +18,14 @@ impl Handler for Scale {
     async fn answer(&self, call: &Call, target: &Target) -> Result<Response, StatusError> {
         let write = Write::new(call, target)?;
         let name = call.info.name.as_str();
+        let places = Places::of(&write.request);
         let missing = || StatusError::not_found(&write.kind.group_resource(), name);
         match call.info.verb.as_str() {
             "get" => {
                 let entry = write.read(name).await?.ok_or_else(missing)?;
-                let object = stored::decode(&entry.value, entry.mod_revision).map_err(StatusError::internal)?;
-                Ok(respond::json_value(StatusCode::OK, &view(&object)))
+                let object = write.object_of(&entry).await?;
+                let scale = view(&places, &object);
+                Ok(respond::json_value(StatusCode::OK, &scale))
             }
             "update" => {
                 let body = write::required_body(call, "Scale")?;
@@ -33,7 +35,7 @@ impl Handler for Scale {
                         "the name of the object ({given}) does not match the name on the URL ({name})"
                     )));
                 }
-                scaled(&write, name, &|_| Ok(body.clone())).await
+                scaled(&write, &places, name, &|_| Ok(body.clone())).await
             }
             "patch" => {
                 let patch = Patch::read(&write)?;
@@ -44,8 +46,8 @@ impl Handler for Scale {
                 }
                 let graph = call.shared.registry.graph();
                 let schema = graph.named("io.k8s.api.autoscaling.v1.Scale").unwrap_or(Schema { graph, id: TypeId(u32::MAX) });
-                scaled(&write, name, &|old| {
-                    let mut scale = view(old);
+                scaled(&write, &places, name, &|old| {
+                    let mut scale = view(&places, old);
                     patch.carry_out(&mut scale, schema)?;
                     write::body_of(call, "Scale", scale)
                 })
@@ -59,6 +61,7 @@ impl Handler for Scale {
 /// Writes the replicas of the Scale that `make` makes of the object.
 async fn scaled(
     write: &Write<'_>,
+    places: &Places,
     name: &str,
     make: &(dyn Fn(&Object) -> Result<Value, StatusError> + Send + Sync),
 ) -> Result<Response, StatusError> {
@@ -78,7 +81,7 @@ async fn scaled(
             return Err(StatusError::invalid(&kind, name, vec![cause]));
         }
         let mut object = old.clone();
-        object.set_at(&["spec", "replicas"], json!(replicas));
+        crd::scale::set(&mut object, &places.spec_replicas, json!(replicas));
         let text = |pointer: &str| scale.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         object.set_at(&["metadata", "resourceVersion"], json!(text("/metadata/resourceVersion")));
         if !text("/metadata/uid").is_empty() {
@@ -88,11 +91,11 @@ async fn scaled(
     })
     .await?;
     let object: Object = serde_json::from_slice(&updated.committed().json).map_err(StatusError::internal)?;
-    Ok(respond::json_value(StatusCode::OK, &view(&object)))
+    Ok(respond::json_value(StatusCode::OK, &view(places, &object)))
 }
 
 /// The Scale of an object.
-fn view(object: &Object) -> Value {
+fn view(places: &Places, object: &Object) -> Value {
     let mut metadata = json!({
         "name": object.name(), "namespace": object.namespace(), "uid": object.uid(), "resourceVersion": object.resource_version(),
         "creationTimestamp": object.str_at(&["metadata", "creationTimestamp"]),
@@ -102,14 +105,18 @@ fn view(object: &Object) -> Value {
     {
         map.remove("namespace");
     }
-    let count = |path: &[&str]| object.at(path).and_then(Value::as_i64).unwrap_or(0);
-    let selector = object.at(&["spec", "selector"]).and_then(|s| LabelSelector::from_value(s).ok());
-    let mut status = json!({ "replicas": count(&["status", "replicas"]) });
+    let count = |path: &[String]| crd::scale::at(object, path).and_then(Value::as_i64).unwrap_or(0);
+    let selector = match &places.selector {
+        Some(path) => crd::scale::at(object, path).and_then(Value::as_str).map(str::to_owned),
+        None if places.is_custom => None,
+        None => object.at(&["spec", "selector"]).and_then(|s| LabelSelector::from_value(s).ok()).map(|s| s.to_string()),
+    };
+    let mut status = json!({ "replicas": count(&places.status_replicas) });
     if let Some(selector) = selector {
-        status["selector"] = json!(selector.to_string());
+        status["selector"] = json!(selector);
     }
     json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
-        "spec": { "replicas": count(&["spec", "replicas"]) }, "status": status,
+        "spec": { "replicas": count(&places.spec_replicas) }, "status": status,
     })
 }

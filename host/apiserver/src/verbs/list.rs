@@ -5,7 +5,7 @@ use crate::cache::Item;
 use crate::call::{Call, Response, Target};
 use crate::selection::Selection;
 use crate::transform::ListMeta;
-use crate::{convert, negotiate, respond, transform};
+use crate::{convert, crd, negotiate, respond, transform};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
@@ -69,7 +69,7 @@ pub async fn matching(call: &Call, target: &Target) -> Result<(Vec<Arc<Item>>, L
     let after = token.as_ref().map(|t| t.after.as_str());
     // The kind has not changed since that revision: the cache shows exactly it.
     // Another version has other fields to select by, so it is converted first, and paged after.
-    let direct = Arc::ptr_eq(kind, &target.stored) && !kind.is_custom();
+    let direct = Arc::ptr_eq(kind, &target.stored) && !kind.is_dynamic();
     let (items, remaining, revision) = if at.is_none_or(|at| cache.revision() <= at) {
         let mut snapshot = if direct {
             cache.snapshot(namespace, after, limit, |item| selection.matches(kind, item))
@@ -119,7 +119,7 @@ async fn past(
     let start = after.map_or_else(|| base.clone(), |after| format!("{prefix}{after}\0"));
     let end = store::prefix_end(base.as_bytes());
     // Without selectors the store can stop at the limit, and count what is left.
-    let plain = selection.is_everything() && Arc::ptr_eq(kind, &target.stored) && !kind.is_custom();
+    let plain = selection.is_everything() && Arc::ptr_eq(kind, &target.stored) && !kind.is_dynamic();
     let at_most = if plain { limit } else { 0 };
     let page = call.shared.store.range(start.as_bytes(), &end, at_most, Some(revision)).await;
     let page = page.map_err(|error| match error {
@@ -137,7 +137,7 @@ async fn past(
     let mut items: Vec<Arc<Item>> = Vec::new();
     for entry in page.entries {
         let Some(key) = std::str::from_utf8(&entry.key).ok().and_then(|k| k.strip_prefix(&prefix)) else { continue };
-        let item = Item::from_stored(key.into(), &entry.value, entry.create_revision, entry.mod_revision).map_err(StatusError::internal)?;
+        let item = Item::from_stored(key.into(), &crd::shown(&target.stored, &entry.value), entry.create_revision, entry.mod_revision).map_err(StatusError::internal)?;
         items.push(Arc::new(item));
     }
     let mut items = convert::items(&call.shared, &target.stored, kind, items).await?;

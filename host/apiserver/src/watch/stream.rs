@@ -7,7 +7,7 @@ use crate::metrics::{Labels, Watched};
 use crate::negotiate::Form;
 use crate::selection::Selection;
 use crate::server::{Shared, store_error};
-use crate::{convert, transform};
+use crate::{convert, crd, transform};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::{BoxStream, Stream};
@@ -138,7 +138,7 @@ impl Watcher {
     /// Everything that is there, as ADDED.
     async fn initial(&mut self, bookmark: bool) -> Result<(), StatusError> {
         let applied = self.shared.caches.applied();
-        let direct = Arc::ptr_eq(&self.kind, &self.stored) && !self.kind.is_custom();
+        let direct = Arc::ptr_eq(&self.kind, &self.stored) && !self.kind.is_dynamic();
         let snapshot = self.cache.snapshot(&self.namespace, None, 0, |item| !direct || self.selection.matches(&self.kind, item));
         self.cursor = applied.max(snapshot.revision);
         let mut items = snapshot.items;
@@ -253,8 +253,11 @@ impl Watcher {
         self.changed.borrow_and_update();
         // Everything up to here is in the ring when it is read below.
         let applied = self.shared.caches.applied();
+        // Asked before: what comes until it ends is still told.
+        let ended = self.cache.is_ended();
         match self.cache.ahead(self.cursor, self.epoch) {
             Ahead::Changes(changes) => {
+                self.ended |= ended;
                 let changes = convert::changes(&self.shared, &self.stored, &self.kind, changes).await?;
                 for change in changes {
                     self.cursor = change.revision;
@@ -295,7 +298,8 @@ impl Watcher {
             };
             let batch = batch.map_err(|e| store_error(&e))?;
             let prefix = self.kind.storage_prefix();
-            let change = |event: &store::Event| change_of(std::str::from_utf8(&event.key).ok()?.strip_prefix(&prefix)?, event);
+            let change =
+                |event: &store::Event| change_of(&self.stored, std::str::from_utf8(&event.key).ok()?.strip_prefix(&prefix)?, event);
             let changes = batch.events.iter().filter_map(change).map(Arc::new).collect();
             for change in convert::changes(&self.shared, &self.stored, &self.kind, changes).await? {
                 self.tell(&change);
@@ -380,8 +384,10 @@ impl Watcher {
 }
 
 /// A store event as a change of the kind.
-fn change_of(key: &str, event: &store::Event) -> Option<Change> {
-    let item = |value: &[u8], revision| Item::from_stored(key.into(), value, event.create_revision, revision).ok().map(Arc::new);
+fn change_of(kind: &Kind, key: &str, event: &store::Event) -> Option<Change> {
+    let item = |value: &[u8], revision| {
+        Item::from_stored(key.into(), &crd::shown(kind, value), event.create_revision, revision).ok().map(Arc::new)
+    };
     let previous = event.previous.as_ref().and_then(|p| item(&p.value, p.mod_revision));
     Some(match &event.value {
         Some(value) => {

@@ -2,7 +2,7 @@
 
 use super::Write;
 use crate::server::store_error;
-use crate::stored;
+use crate::{crd, stored};
 use bytes::Bytes;
 use object::{Object, StatusError};
 use registry::Persistence;
@@ -34,7 +34,16 @@ impl Write<'_> {
     /// Writes an object over the revision that was read (`None`: nothing was there).
     pub async fn put(&self, object: &Object, over: Option<u64>) -> Result<Outcome, StatusError> {
         let key = self.key(object.name());
-        let value = stored::encode(object).map_err(StatusError::internal)?;
+        let shown = stored::encode(object).map_err(StatusError::internal)?;
+        let value = match &self.kind.stored_as {
+            Some(form) if self.kind.is_custom() => {
+                let api_version = object::gvk::api_version(&form.group, &form.version);
+                let converted = crd::objects(&self.call.shared, &self.kind, &api_version, vec![object.clone()]).await?;
+                let converted = converted.into_iter().next().unwrap_or_default();
+                stored::encode(&converted).map_err(StatusError::internal)?
+            }
+            _ => shown.clone(),
+        };
         if self.options.dry_run {
             // Nothing is written: the object keeps the revision it was made from.
             let revision = over.unwrap_or(0);
@@ -51,10 +60,10 @@ impl Write<'_> {
             Some(revision) => Compare::ModRevision(key.clone(), revision),
             None => Compare::Absent(key.clone()),
         };
-        let txn = Txn { compares: vec![compare], ops: vec![Op::Put { key, value: value.clone() }], durability: self.durability() };
+        let txn = Txn { compares: vec![compare], ops: vec![Op::Put { key, value }], durability: self.durability() };
         match self.call.shared.store.txn(txn).await.map_err(|e| store_error(&e))? {
             TxnOutcome::Committed(revision) => {
-                let (json, _) = stored::splice(&value, revision).map_err(StatusError::internal)?;
+                let (json, _) = stored::splice(&shown, revision).map_err(StatusError::internal)?;
                 Ok(Outcome::Done(Committed { json, revision }))
             }
             TxnOutcome::Failed(mut states) => Ok(Outcome::Raced(states.pop().flatten())),
@@ -83,6 +92,9 @@ impl Write<'_> {
     /// A stored state in the storage row's form.
     pub async fn object_of(&self, entry: &Entry) -> Result<Object, StatusError> {
         let object = stored::decode(&entry.value, entry.mod_revision).map_err(StatusError::internal)?;
+        if self.kind.is_custom() {
+            return crd::object(&self.call.shared, &self.kind, crd::defaulted(&self.kind, object)).await;
+        }
         crate::convert::hub(&self.call.shared, &self.kind, object).await
     }
 }

@@ -3,7 +3,7 @@
 use super::Write;
 use crate::call::Call;
 use crate::options::FieldValidation;
-use crate::{protobuf, yaml};
+use crate::{crd, protobuf, yaml};
 use object::decode::Decoded;
 use object::gvk::split_api_version;
 use object::{Object, StatusError, Value};
@@ -99,6 +99,12 @@ impl Write<'_> {
     /// The object in the body, pruned and normalised, of the kind that the path names.
     pub fn decode_body(&self) -> Result<Object, StatusError> {
         let media = media_type(self.call);
+        if media == PROTOBUF && self.request.is_custom() {
+            // Custom kinds have no protobuf form: the client is to send JSON.
+            return Err(StatusError::unsupported_media_type(format!(
+                "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml; got {media}"
+            )));
+        }
         if media == PROTOBUF {
             let value = protobuf::decode(&self.call.body, |_, _| Some(self.schema())).map_err(|e| protobuf_error(&e))?;
             return self.decode_value(value);
@@ -114,14 +120,33 @@ impl Write<'_> {
                 self.request.kind, self.request.version, self.request.kind
             )));
         }
+        if self.request.is_custom() {
+            let (value, duplicates) = object::decode::untyped(json).map_err(|e| parse_error(&e.to_string()))?;
+            return self.custom_from(value, duplicates);
+        }
         let decoded = object::decode::strict(json, self.schema());
         self.object_from(decoded)
     }
 
     /// The same for a tree, as a patch made it.
     pub fn decode_value(&self, value: Value) -> Result<Object, StatusError> {
+        if self.request.is_custom() {
+            return self.custom_from(value, Vec::new());
+        }
         let decoded = object::decode::prune(value, self.schema());
         self.object_from(decoded)
+    }
+
+    /// Of a custom kind: wrong types are left to validation, which tells them with their fields.
+    fn custom_from(&self, value: Value, mut findings: Vec<String>) -> Result<Object, StatusError> {
+        let Some(mut object) = Object::from_value(value) else {
+            return Err(parse_error("json: cannot unmarshal into Go value of type struct { APIVersion string; Kind string }"));
+        };
+        self.check_kind(&mut object)?;
+        let mut value = object.into_value();
+        findings.extend(crd::decode(&self.request, &mut value)?);
+        self.strictness(&findings)?;
+        Ok(Object::from_value(value).unwrap_or_default())
     }
 
     fn object_from(&self, decoded: Decoded) -> Result<Object, StatusError> {

@@ -69,37 +69,7 @@ impl Write<'_> {
 
     /// `ValidateObjectMeta`.
     pub fn validate_meta(&self, object: &Object, errors: &mut ErrorList) {
-        let meta = Path::new("metadata");
-        let generate = object.str_at(&["metadata", "generateName"]);
-        if !generate.is_empty() {
-            // The prefix is judged as if a character followed, so that a trailing dash is no fault.
-            let judged = format!("{}a", generate.strip_suffix('-').map_or(generate.to_owned(), |g| format!("{g}-")));
-            for detail in self.name_faults(&judged) {
-                errors.invalid(&meta.child("generateName"), generate, &detail);
-            }
-        }
-        let name = object.name();
-        if name.is_empty() {
-            errors.required(&meta.child("name"), "name or generateName is required");
-        } else {
-            for detail in self.name_faults(name) {
-                errors.invalid(&meta.child("name"), name, &detail);
-            }
-        }
-        if self.kind.is_namespaced() {
-            if object.namespace().is_empty() {
-                errors.required(&meta.child("namespace"), "");
-            } else {
-                for detail in names::dns1123_label(object.namespace()) {
-                    errors.invalid(&meta.child("namespace"), object.namespace(), &detail);
-                }
-            }
-        }
-        labels(object.labels(), &meta.child("labels"), errors);
-        annotations(object.at(&["metadata", "annotations"]).and_then(Value::as_object), &meta.child("annotations"), errors);
-        owners(object, &meta.child("ownerReferences"), errors);
-        finalizers(object, &meta.child("finalizers"), errors);
-        managers(object, &meta.child("managedFields"), errors);
+        object_meta(object, self.kind.is_namespaced(), |name| self.name_faults(name), &Path::new("metadata"), errors);
     }
 
     fn name_faults(&self, name: &str) -> Vec<String> {
@@ -153,6 +123,40 @@ fn managers(object: &Object, path: &Path, errors: &mut ErrorList) {
 
 fn quoted(list: &[&str]) -> String {
     list.iter().map(|f| format!("{f:?}")).collect::<Vec<_>>().join(", ")
+}
+
+/// `ValidateObjectMeta`, also of metadata that is embedded in another object.
+pub fn object_meta(object: &Object, namespaced: bool, name_faults: impl Fn(&str) -> Vec<String>, meta: &Path, errors: &mut ErrorList) {
+    let generate = object.str_at(&["metadata", "generateName"]);
+    if !generate.is_empty() {
+        // The prefix is judged as if a character followed, so that a trailing dash is no fault.
+        let judged = format!("{}a", generate.strip_suffix('-').map_or(generate.to_owned(), |g| format!("{g}-")));
+        for detail in name_faults(&judged) {
+            errors.invalid(&meta.child("generateName"), generate, &detail);
+        }
+    }
+    let name = object.name();
+    if name.is_empty() {
+        errors.required(&meta.child("name"), "name or generateName is required");
+    } else {
+        for detail in name_faults(name) {
+            errors.invalid(&meta.child("name"), name, &detail);
+        }
+    }
+    if namespaced {
+        if object.namespace().is_empty() {
+            errors.required(&meta.child("namespace"), "");
+        } else {
+            for detail in names::dns1123_label(object.namespace()) {
+                errors.invalid(&meta.child("namespace"), object.namespace(), &detail);
+            }
+        }
+    }
+    labels(object.labels(), &meta.child("labels"), errors);
+    annotations(object.at(&["metadata", "annotations"]).and_then(Value::as_object), &meta.child("annotations"), errors);
+    owners(object, &meta.child("ownerReferences"), errors);
+    finalizers(object, &meta.child("finalizers"), errors);
+    managers(object, &meta.child("managedFields"), errors);
 }
 
 /// `ValidateLabels`.

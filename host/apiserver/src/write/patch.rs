@@ -64,7 +64,7 @@ impl Patch {
                 Ok(Self::Json(patch))
             }
             "application/merge-patch+json" => mapped(value(&call.body)?).map(Self::Merge),
-            "application/strategic-merge-patch+json" => mapped(value(&call.body)?).map(Self::Strategic),
+            "application/strategic-merge-patch+json" if !write.request.is_custom() => mapped(value(&call.body)?).map(Self::Strategic),
             "application/apply-patch+yaml" => {
                 // JSON is YAML; as such it would take longer to read.
                 if serde_json::from_slice::<serde::de::IgnoredAny>(&call.body).is_ok() {

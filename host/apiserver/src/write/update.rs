@@ -120,7 +120,7 @@ async fn apply(write: &Write<'_>, name: &str, old: Object, edited: Edit, current
     write.default(&mut new);
     // A binding is what the pod waited for, not a change of what was wanted.
     let binds = write.subresource.as_deref() == Some("binding");
-    if write.kind.has_generation && !binds && body_differs(&new, &old) {
+    if write.kind.has_generation && !binds && body_differs(write, &new, &old) {
         new.set_at(&["metadata", "generation"], json!(old.generation() + 1));
     }
     let mut errors = ErrorList::new();
@@ -129,7 +129,9 @@ async fn apply(write: &Write<'_>, name: &str, old: Object, edited: Edit, current
     if write.is_status() {
         write.strategy.validate_status(&new, &old, &mut errors);
     } else {
-        write.strategy.validate(&new, &mut errors);
+        if !write.strategy.ratchets() {
+            write.strategy.validate(&new, &mut errors);
+        }
         // A binding sets what the main resource may not change.
         match write.subresource.as_deref() {
             None | Some("scale") => write.strategy.validate_update(&new, &old, &mut errors),
@@ -210,10 +212,12 @@ fn set_or_remove(object: &mut Object, field: &str, value: Option<Value>) {
 }
 
 /// Anything beside metadata and status changed.
-fn body_differs(new: &Object, old: &Object) -> bool {
-    let body = |o: &Object| o.as_map().iter().filter(|(k, _)| !matches!(k.as_str(), "metadata" | "status")).count();
-    body(new) != body(old)
-        || new.as_map().iter().any(|(k, v)| !matches!(k.as_str(), "metadata" | "status") && old.as_map().get(k) != Some(v))
+fn body_differs(write: &Write<'_>, new: &Object, old: &Object) -> bool {
+    // Without a subresource of its own, a custom object's status is a part of it like any other.
+    let apart = !write.kind.is_custom() || write.kind.subresource("status").is_some();
+    let counts = |key: &str| key != "metadata" && !(apart && key == "status");
+    let body = |o: &Object| o.as_map().keys().filter(|k| counts(k)).count();
+    body(new) != body(old) || new.as_map().iter().any(|(k, v)| counts(k) && old.as_map().get(k) != Some(v))
 }
 
 /// Deletion was asked for and nothing holds it any more.

@@ -109,7 +109,7 @@ fn row(crd: &Object, v: &Value, family: &Arc<Family>, version: &Arc<Version>, te
     let schema = definition_name(&group, &version.name, &kind);
     let mut verbs = ALL.to_vec();
     if terminating {
-        verbs.retain(|verb| !matches!(verb, Verb::Create | Verb::Update | Verb::Patch));
+        verbs.retain(|verb| *verb != Verb::Create);
     }
     if !flag(v, "served") {
         verbs.clear();
