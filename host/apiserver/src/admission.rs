@@ -1,8 +1,10 @@
 //! Admission in code: steps in the order of the table, each of which may change (`mutate`) or refuse (`validate`).
 //! Upstream's plugins, `kubernetes/pkg/kubeapiserver/options/plugins.go`.
 
+mod event;
 mod lifecycle;
 mod pod;
+mod priority;
 mod runtime_class;
 mod table;
 

@@ -4,6 +4,7 @@
 
 use crate::config::Config;
 use crate::server::{ApiService, Error};
+use crate::strategy::priority::SYSTEM;
 use axum::body::Body;
 use http::{Method, Request};
 use http_body_util::BodyExt;
@@ -22,6 +23,13 @@ pub async fn bootstrap(service: &ApiService, config: &Config) -> Result<(), Erro
     // The class that sends a pod's containers to the wasm runtime.
     let class = json!({ "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": { "name": "wasm" }, "handler": "wasm" });
     create(service, "/apis/node.k8s.io/v1/runtimeclasses", &class).await?;
+    for (name, value) in SYSTEM {
+        let class = json!({
+            "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": { "name": name }, "value": value,
+            "description": "For pods that the cluster itself cannot do without.",
+        });
+        create(service, "/apis/scheduling.k8s.io/v1/priorityclasses", &class).await?;
+    }
     let Some((ip, port)) = config.advertise else { return Ok(()) };
     let address = service.first_service_ip();
     let labels = json!({ "component": "apiserver", "provider": "kubernetes" });

@@ -1,14 +1,25 @@
 //! What writing a kind does, beside what every kind does (`write`): a row of [`table`], all methods defaulted
 //! (`k8s.io/apiserver/pkg/registry/rest/{create,update,delete}.go`).
 
+mod amounts;
 pub mod at;
+mod autoscaler;
+mod budget;
 mod cluster;
 mod config;
+mod endpoints;
+mod event;
+mod limits;
 mod namespace;
+pub mod net;
+mod networking;
+mod node;
 mod pod;
 mod pod_spec;
+pub mod priority;
 pub mod read;
 pub mod service;
+mod storage;
 mod table;
 mod volume;
 mod workload;

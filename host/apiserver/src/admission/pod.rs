@@ -67,29 +67,3 @@ impl Step for DefaultTolerationSeconds {
         Ok(())
     }
 }
-
-/// `Priority`: without PriorityClasses every pod has priority 0, and the two system classes theirs.
-pub struct Priority;
-
-#[async_trait]
-impl Step for Priority {
-    async fn mutate(&self, write: &Write<'_>, new: &mut Object, old: Option<&Object>) -> Result<(), StatusError> {
-        if !is_pod_create(write, old) {
-            return Ok(());
-        }
-        let priority = match new.str_at(&["spec", "priorityClassName"]) {
-            "" => 0,
-            "system-cluster-critical" => 2_000_000_000,
-            "system-node-critical" => 2_000_001_000,
-            other => {
-                let cause = format!("no PriorityClass with name {other} was found");
-                return Err(StatusError::forbidden(&write.kind.group_resource(), new.name(), &cause));
-            }
-        };
-        new.set_at(&["spec", "priority"], json!(priority));
-        if new.str_at(&["spec", "preemptionPolicy"]).is_empty() {
-            new.set_at(&["spec", "preemptionPolicy"], json!("PreemptLowerPriority"));
-        }
-        Ok(())
-    }
-}

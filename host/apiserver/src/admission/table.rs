@@ -1,6 +1,6 @@
 //! The steps, in order.
 
-use super::{Step, lifecycle, pod, runtime_class};
+use super::{Step, event, lifecycle, pod, priority, runtime_class};
 
 pub const STEPS: &[&dyn Step] = &[
     // First: nothing else need be asked of an object that has no namespace to be in.
@@ -9,5 +9,6 @@ pub const STEPS: &[&dyn Step] = &[
     &runtime_class::RuntimeClass,
     &pod::ServiceAccountName,
     &pod::DefaultTolerationSeconds,
-    &pod::Priority,
+    &priority::Priority,
+    &event::NewEvents,
 ];

@@ -1,7 +1,8 @@
 //! Namespaces: held by `spec.finalizers` until their content is gone (`pkg/registry/core/namespace/strategy.go`).
 
 use super::{Context, Strategy};
-use object::{Object, Value, json};
+use object::field::{ErrorList, Path};
+use object::{Object, Value, json, names};
 
 pub struct NamespaceStrategy;
 
@@ -27,6 +28,29 @@ impl Strategy for NamespaceStrategy {
                     new.remove_at(&["spec", "finalizers"]);
                 }
             }
+        }
+    }
+
+    fn validate(&self, new: &Object, errors: &mut ErrorList) {
+        let path = Path::new("spec").child("finalizers");
+        for finalizer in new.at(&["spec", "finalizers"]).and_then(Value::as_array).into_iter().flatten() {
+            let name = finalizer.as_str().unwrap_or_default();
+            errors.invalid_all(&path, name, names::qualified_name(name));
+            if !name.contains('/') && !matches!(name, KUBERNETES | "orphan" | "foregroundDeletion") {
+                errors.invalid(&path, name, "name is neither a standard finalizer name nor is it fully qualified");
+            }
+        }
+    }
+
+    fn validate_status(&self, new: &Object, _: &Object, errors: &mut ErrorList) {
+        let phase = new.str_at(&["status", "phase"]);
+        let path = Path::new("status").child("Phase");
+        if new.is_deleting() {
+            if phase != "Terminating" {
+                errors.invalid(&path, phase, "may only be 'Terminating' if `deletionTimestamp` is not empty");
+            }
+        } else if phase != "Active" {
+            errors.invalid(&path, phase, "may only be 'Active' if `deletionTimestamp` is empty");
         }
     }
 

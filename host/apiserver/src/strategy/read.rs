@@ -95,9 +95,3 @@ pub fn int_or_string_port(value: &Value, path: &Path, errors: &mut ErrorList) {
         _ => errors.invalid(path, value.clone(), "must be a number or a name"),
     }
 }
-
-pub fn ip(value: &str, path: &Path, errors: &mut ErrorList) {
-    if value.parse::<std::net::IpAddr>().is_err() {
-        errors.invalid(path, value, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
-    }
-}

@@ -30,6 +30,11 @@ fn externally_accessible(service: &Object) -> bool {
     }
 }
 
+/// `NeedsHealthCheck`.
+fn needs_health_check(service: &Object) -> bool {
+    service.str_at(&["spec", "type"]) == "LoadBalancer" && service.str_at(&["spec", "externalTrafficPolicy"]) == "Local"
+}
+
 fn ports_mut(service: &mut Object) -> impl Iterator<Item = &mut object::Map<String, Value>> {
     let ports = service.as_map_mut().get_mut("spec").and_then(|s| s.get_mut("ports")).and_then(Value::as_array_mut);
     ports.into_iter().flatten().filter_map(Value::as_object_mut)
@@ -82,10 +87,23 @@ impl Strategy for ServiceStrategy {
         if externally_accessible(old) && !externally_accessible(new) && new.at(&policy) == old.at(&policy) {
             new.remove_at(&policy);
         }
-        if needs_ip(old) && !needs_ip(new) && new.at(&["spec", "clusterIP"]) == old.at(&["spec", "clusterIP"]) {
-            for field in ["clusterIP", "clusterIPs"] {
-                new.remove_at(&["spec", field]);
+        if needs_ip(old) && !needs_ip(new) {
+            if new.at(&["spec", "clusterIP"]) == old.at(&["spec", "clusterIP"]) {
+                new.remove_at(&["spec", "clusterIP"]);
+                new.remove_at(&["spec", "clusterIPs"]);
             }
+            drop_same(new, old, &["ipFamilies", "ipFamilyPolicy"]);
+        }
+        let health = ["spec", "healthCheckNodePort"];
+        if needs_health_check(old) && needs_health_check(new) {
+            if let (None | Some(0), Some(port)) = (new.at(&health).and_then(Value::as_i64), old.at(&health)) {
+                new.set_at(&health, port.clone());
+            }
+        } else if needs_health_check(old) {
+            drop_same(new, old, &["healthCheckNodePort"]);
+        }
+        if old.str_at(&["spec", "type"]) == "LoadBalancer" && new.str_at(&["spec", "type"]) != "LoadBalancer" {
+            drop_same(new, old, &["allocateLoadBalancerNodePorts", "loadBalancerClass"]);
         }
         normalise(new, Some(old));
     }
@@ -98,12 +116,25 @@ impl Strategy for ServiceStrategy {
         validate::validate_update(new, old, errors);
     }
 
+    fn validate_status(&self, new: &Object, _: &Object, errors: &mut ErrorList) {
+        validate::validate_status(new, errors);
+    }
+
     fn allocate<'s>(&self, context: &Context<'s>, new: &mut Object, old: Option<&Object>) -> Result<Option<Reservation<'s>>, StatusError> {
         context.shared.allocator.allocate(context.shared, new, old, context.dry_run).map(Some)
     }
 
     fn deleted(&self, shared: &Shared, object: &Object) {
         shared.allocator.release(object);
+    }
+}
+
+/// What no longer applies goes, unless the client changed it too.
+fn drop_same(new: &mut Object, old: &Object, fields: &[&str]) {
+    for field in fields {
+        if new.at(&["spec", field]) == old.at(&["spec", field]) {
+            new.remove_at(&["spec", field]);
+        }
     }
 }
 

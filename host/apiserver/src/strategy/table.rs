@@ -1,6 +1,9 @@
 //! Which strategy a kind has; all others have the default one.
 
-use super::{Strategy, cluster, config, namespace, pod, service, volume, workload};
+use super::{
+    Strategy, autoscaler, budget, cluster, config, endpoints, event, limits, namespace, networking, node, pod, priority, service, storage,
+    volume, workload,
+};
 use crate::crd;
 use registry::Kind;
 
@@ -12,26 +15,42 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 /// Group, resource, strategy.
 const ROWS: &[(&str, &str, &dyn Strategy)] = &[
     ("", "configmaps", &config::ConfigMapStrategy),
-    ("", "endpoints", &cluster::EndpointsStrategy),
-    ("", "events", &cluster::EventStrategy),
+    ("", "endpoints", &endpoints::EndpointsStrategy),
+    ("", "events", &event::EventStrategy),
+    ("", "limitranges", &limits::LimitRangeStrategy),
     ("", "namespaces", &namespace::NamespaceStrategy),
-    ("", "nodes", &cluster::NodeStrategy),
+    ("", "nodes", &node::NodeStrategy),
     ("", "persistentvolumeclaims", &volume::ClaimStrategy),
     ("", "persistentvolumes", &volume::VolumeStrategy),
     ("", "pods", &pod::PodStrategy),
+    ("", "resourcequotas", &limits::QuotaStrategy),
     ("", "secrets", &config::SecretStrategy),
     ("", "services", &service::ServiceStrategy),
     (crd::GROUP, crd::RESOURCE, &crd::DefinitionStrategy),
     ("apps", "deployments", &workload::DeploymentStrategy),
     ("apps", "replicasets", &workload::ReplicaSetStrategy),
+    ("autoscaling", "horizontalpodautoscalers", &autoscaler::AutoscalerStrategy),
     ("coordination.k8s.io", "leases", &cluster::LeaseStrategy),
     ("coracle.dev", "wasmplugins", &cluster::WasmPluginStrategy),
-    ("discovery.k8s.io", "endpointslices", &cluster::EndpointSliceStrategy),
+    ("discovery.k8s.io", "endpointslices", &endpoints::EndpointSliceStrategy),
+    ("networking.k8s.io", "ingressclasses", &networking::IngressClassStrategy),
+    ("networking.k8s.io", "ingresses", &networking::IngressStrategy),
+    ("networking.k8s.io", "ipaddresses", &networking::AddressStrategy),
+    ("networking.k8s.io", "networkpolicies", &networking::NetworkPolicyStrategy),
+    ("networking.k8s.io", "servicecidrs", &networking::ServiceCidrStrategy),
     ("node.k8s.io", "runtimeclasses", &cluster::RuntimeClassStrategy),
+    ("policy", "poddisruptionbudgets", &budget::BudgetStrategy),
     (RBAC, "roles", &cluster::RoleStrategy),
     (RBAC, "clusterroles", &cluster::RoleStrategy),
     (RBAC, "rolebindings", &cluster::RoleBindingStrategy),
     (RBAC, "clusterrolebindings", &cluster::RoleBindingStrategy),
+    ("scheduling.k8s.io", "priorityclasses", &priority::PriorityClassStrategy),
+    ("storage.k8s.io", "csidrivers", &storage::DriverStrategy),
+    ("storage.k8s.io", "csinodes", &storage::NodeStrategy),
+    ("storage.k8s.io", "csistoragecapacities", &storage::CapacityStrategy),
+    ("storage.k8s.io", "storageclasses", &storage::StorageClassStrategy),
+    ("storage.k8s.io", "volumeattachments", &storage::AttachmentStrategy),
+    ("storage.k8s.io", "volumeattributesclasses", &storage::AttributesClassStrategy),
 ];
 
 pub fn of(kind: &Kind) -> &'static dyn Strategy {

@@ -1,7 +1,13 @@
 //! PersistentVolumes and their claims (`pkg/registry/core/persistentvolume/strategy.go`,
-//! `pkg/registry/core/persistentvolumeclaim/strategy.go`).
+//! `pkg/registry/core/persistentvolumeclaim/strategy.go`, `pkg/apis/core/validation/validation.go`).
+
+mod claim;
+mod source;
+
+pub use source::inline;
 
 use super::{Context, Strategy};
+use object::field::ErrorList;
 use object::{Object, Value, json};
 
 pub struct VolumeStrategy;
@@ -19,6 +25,14 @@ impl Strategy for VolumeStrategy {
             new.set_at(&time, json!(object::time::now()));
         }
     }
+
+    fn validate(&self, new: &Object, errors: &mut ErrorList) {
+        source::validate(new, errors);
+    }
+
+    fn validate_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) {
+        source::validate_update(new, old, errors);
+    }
 }
 
 impl Strategy for ClaimStrategy {
@@ -35,6 +49,18 @@ impl Strategy for ClaimStrategy {
         if context.subresource.is_none() {
             join_sources(new);
         }
+    }
+
+    fn validate(&self, new: &Object, errors: &mut ErrorList) {
+        claim::validate(new, errors);
+    }
+
+    fn validate_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) {
+        claim::validate_update(new, old, errors);
+    }
+
+    fn validate_status(&self, new: &Object, _: &Object, errors: &mut ErrorList) {
+        claim::validate_status(new, errors);
     }
 }
 

@@ -131,6 +131,11 @@ async fn cells(f: &Fixture, kind: &Kind) -> Vec<(String, Result<(), String>)> {
     let one = format!("{path}/{name}");
     let mut found = Vec::new();
     if kind.is_virtual {
+        if kind.resource == "bindings" {
+            // What is bound must be there.
+            let pod = json!({ "metadata": { "name": name }, "spec": { "containers": [{ "name": "c", "image": "example.test/app:1" }] } });
+            let _ = f.post("/api/v1/namespaces/default/pods", &pod).await;
+        }
         for verb in &kind.verbs {
             let answer = match verb {
                 Verb::Create => f.post(&path, &sample).await,

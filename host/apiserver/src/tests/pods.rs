@@ -960,7 +960,9 @@ async fn scheduling() {
         (pod(&json!({ "priorityClassName": "A b" })), &["403 pods \"p\" is forbidden: no PriorityClass with name A b was found"]),
         (
             pod(&json!({ "preemptionPolicy": "x" })),
-            &["spec.preemptionPolicy: Unsupported value: \"x\": supported values: \"PreemptLowerPriority\", \"Never\""],
+            &[
+                "403 pods \"p\" is forbidden: the string value of PreemptionPolicy (x) must not be provided in pod spec; priority admission controller computed PreemptLowerPriority from the given PriorityClass name",
+            ],
         ),
         (
             pod(&json!({ "activeDeadlineSeconds": 0 })),

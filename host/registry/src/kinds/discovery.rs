@@ -8,6 +8,7 @@ pub(crate) fn rows() -> Vec<Kind> {
     vec![
         row("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
             .definition("io.k8s.api.discovery.v1.EndpointSlice")
+            .generation()
             .name_column()
             .show("AddressType", "string", "IPv4, IPv6 or FQDN.", endpoints::slice_address_type)
             .show("Ports", "string", "Ports of the endpoints.", endpoints::slice_ports)

@@ -175,7 +175,39 @@ impl Allocator {
         if new.str_at(&["spec", "ipFamilyPolicy"]).is_empty() {
             new.set_at(&["spec", "ipFamilyPolicy"], json!("SingleStack"));
         }
-        self.fill_ports(taken, new, &ty, had_ports, reservation)
+        self.fill_ports(taken, new, &ty, had_ports, reservation)?;
+        self.fill_health_check(taken, new, had_ports, reservation)
+    }
+
+    /// The port at which each node tells whether it has a local backend.
+    fn fill_health_check(
+        &self,
+        taken: &mut Taken,
+        new: &mut Object,
+        had: &[u16],
+        reservation: &mut Reservation,
+    ) -> Result<(), StatusCause> {
+        if !super::needs_health_check(new) {
+            return Ok(());
+        }
+        let path = ["spec", "healthCheckNodePort"];
+        let asked = new.at(&path).and_then(Value::as_u64).and_then(|p| u16::try_from(p).ok()).filter(|p| *p > 0);
+        let number = match asked {
+            Some(number) if had.contains(&number) => return Ok(()),
+            Some(number) if taken.ports.contains(&number) => {
+                let told = format!("failed to allocate requested HealthCheck NodePort {number}: provided port is already allocated");
+                return Err(cause("spec.healthCheckNodePort", "InternalError", format!("Internal error: {told}")));
+            }
+            Some(number) => number,
+            None => self.free_port(taken).ok_or_else(|| {
+                let told = "Internal error: failed to allocate a HealthCheck NodePort port: range is full";
+                cause("spec.healthCheckNodePort", "InternalError", told.to_owned())
+            })?,
+        };
+        taken.ports.insert(number);
+        reservation.ports.push(number);
+        new.set_at(&path, json!(number));
+        Ok(())
     }
 
     fn fill_ports(
@@ -299,5 +331,6 @@ fn ips_of(service: &Object) -> Vec<u32> {
 fn ports_of(service: &Object) -> Vec<u16> {
     let ports = service.at(&["spec", "ports"]).and_then(Value::as_array);
     let number = |p: &Value| p.get("nodePort").and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
-    ports.into_iter().flatten().filter_map(number).collect()
+    let health = service.at(&["spec", "healthCheckNodePort"]).and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok());
+    ports.into_iter().flatten().filter_map(number).chain(health.filter(|n| *n > 0)).collect()
 }

@@ -20,5 +20,5 @@ pub(super) fn component_statuses() -> Kind {
         .show("Status", "string", "Healthy, Unhealthy or Unknown.", component::status)
         .show("Message", "string", "What the check said.", component::message)
         .show("Error", "string", "Why the check failed.", component::error)
-        .sample(r#"{"apiVersion":"v1","kind":"ComponentStatus","metadata":{"name":"sample"}}"#)
+        .sample(r#"{"apiVersion":"v1","kind":"ComponentStatus","metadata":{"name":"store"}}"#)
 }
