@@ -3,6 +3,7 @@
 
 use crate::call::{Call, Response, Target};
 use crate::metrics::Labels;
+use crate::negotiate::Wish;
 use crate::query::Query;
 use crate::request::RequestInfo;
 use crate::server::Shared;
@@ -41,6 +42,7 @@ pub async fn handle(shared: Arc<Shared>, request: http::Request<Body>) -> Respon
     let method = request.method().clone();
     let takes_gzip = gzip::accepted(request.headers());
     let labels = labels(&shared, &request, &info, &query);
+    let wish = Wish::of(request.headers(), &query);
     let told = info.clone();
     // A panic ends one request, not the server.
     let answer = AssertUnwindSafe(answer(shared.clone(), request, info, query)).catch_unwind().await;
@@ -48,6 +50,7 @@ pub async fn handle(shared: Arc<Shared>, request: http::Request<Body>) -> Respon
         tracing::error!(path = %told.path, verb = %told.verb, "a request panicked");
         respond::error(&StatusError::internal("the server panicked while handling the request"))
     });
+    response = respond::finish(&shared.registry, &wish, response);
     response.headers_mut().insert("audit-id", id);
     if takes_gzip {
         response = gzip::answer(response).await;

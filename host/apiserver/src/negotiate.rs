@@ -1,13 +1,26 @@
 //! What a client accepts: `k8s.io/apiserver/pkg/endpoints/handlers/negotiation/negotiate.go`.
 
+use crate::query::Query;
+use http::HeaderMap;
 use object::StatusError;
+use registry::Kind;
 use registry::discovery::Aggregated;
 
 /// The chosen form of an answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accept {
-    pub yaml: bool,
+    pub encoding: Encoding,
     pub form: Form,
+    /// By the media type's parameter; see [`Wish`] for the query and the user agent.
+    pub pretty: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    #[default]
+    Json,
+    Yaml,
+    Protobuf,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,26 +33,77 @@ pub enum Form {
     Partial,
 }
 
+/// What a request says of any answer to it, errors among them.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    accept: String,
+    pub pretty: bool,
+}
+
+/// In the order of preference, for clients that take anything.
+const ENCODINGS: [Encoding; 3] = [Encoding::Json, Encoding::Yaml, Encoding::Protobuf];
+const MEDIA_TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+/// YAML has no framing, so that nothing can be streamed in it.
+const STREAM_TYPES: &str = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+/// Programs that people read the answers of.
+const HUMANS: [&str; 3] = ["curl", "Wget", "Mozilla/5.0"];
+
+impl Encoding {
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Yaml => "application/yaml",
+            Self::Protobuf => "application/vnd.kubernetes.protobuf",
+        }
+    }
+
+    fn matches(self, media: &str) -> bool {
+        matches!(media, "*/*" | "application/*") || media == self.media_type()
+    }
+}
+
+impl Wish {
+    pub fn of(headers: &HeaderMap, query: &Query) -> Self {
+        let header = |name: http::HeaderName| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let pretty = match query.get("pretty") {
+            "" => HUMANS.iter().any(|human| header(http::header::USER_AGENT).starts_with(human)),
+            asked => matches!(asked, "1" | "t" | "T" | "true" | "TRUE" | "True"),
+        };
+        Self { accept: header(http::header::ACCEPT).to_owned(), pretty }
+    }
+
+    /// The encoding of an answer that has one form only.
+    pub fn plain(&self) -> Result<Accept, StatusError> {
+        chosen(&self.accept, &|_, clause| !clause.transforms()).ok_or_else(not_acceptable)
+    }
+}
+
 /// One clause of an `Accept` header.
 struct Clause<'a> {
-    media: &'a str,
+    media: String,
     parameters: Vec<(&'a str, &'a str)>,
 }
 
+/// By quality, then the exact before the wild; the client's order decides among equals.
 fn clauses(header: &str) -> Vec<Clause<'_>> {
-    let mut found: Vec<(u32, Clause)> = header
+    let mut found: Vec<((u32, u8), Clause)> = header
         .split(',')
         .map(|clause| {
             let mut parts = clause.split(';').map(str::trim);
-            let media = parts.next().unwrap_or_default();
-            let parameters: Vec<(&str, &str)> = parts.filter_map(|p| p.split_once('=')).map(|(k, v)| (k.trim(), v.trim())).collect();
+            let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let parameters: Vec<(&str, &str)> =
+                parts.filter_map(|p| p.split_once('=')).map(|(k, v)| (k.trim(), v.trim().trim_matches('"'))).collect();
             let quality = parameters.iter().find(|(k, _)| *k == "q").and_then(|(_, v)| v.parse::<f32>().ok()).unwrap_or(1.0);
-            ((quality.clamp(0.0, 1.0) * 1000.0) as u32, Clause { media, parameters })
+            let wild = match media.split_once('/') {
+                Some(("*", _)) => 2,
+                Some((_, "*")) => 1,
+                _ => 0,
+            };
+            ((1000 - (quality.clamp(0.0, 1.0) * 1000.0) as u32, wild), Clause { media, parameters })
         })
         .filter(|(_, clause)| !clause.media.is_empty())
         .collect();
-    // Stable: the client's order decides among equals.
-    found.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
+    found.sort_by_key(|(order, _)| *order);
     found.into_iter().map(|(_, clause)| clause).collect()
 }
 
@@ -48,38 +112,85 @@ impl Clause<'_> {
         self.parameters.iter().find(|(k, _)| *k == key).map_or("", |(_, v)| v)
     }
 
-    fn yaml(&self) -> Option<bool> {
-        match self.media {
-            "application/json" | "*/*" | "application/*" => Some(false),
-            "application/yaml" => Some(true),
+    /// Asks for another type than the one that is there.
+    fn transforms(&self) -> bool {
+        self.parameters.iter().any(|(k, _)| matches!(*k, "as" | "g" | "v"))
+    }
+
+    /// The form that is asked for; `None` when there is no such form.
+    fn form(&self) -> Option<Form> {
+        if !self.transforms() {
+            return Some(Form::Object);
+        }
+        if self.parameter("g") != "meta.k8s.io" || !matches!(self.parameter("v"), "v1" | "v1beta1") {
+            return None;
+        }
+        match self.parameter("as") {
+            "Table" => Some(Form::Table),
+            "PartialObjectMetadata" | "PartialObjectMetadataList" => Some(Form::Partial),
             _ => None,
         }
     }
+
+    /// Whether an encoding can have the parameters that are no form.
+    fn fits(&self, encoding: Encoding) -> bool {
+        let stream = self.parameter("stream");
+        matches!(self.parameter("sv"), "" | "v1") && (stream.is_empty() || (stream == "watch" && encoding != Encoding::Yaml))
+    }
 }
 
-/// The form of an object or list.
-pub fn accept(header: &str) -> Result<Accept, StatusError> {
+/// The first clause and encoding that go together and are allowed.
+fn chosen(header: &str, allowed: &dyn Fn(Encoding, &Clause<'_>) -> bool) -> Option<Accept> {
     if header.is_empty() {
-        return Ok(Accept::default());
+        return Some(Accept::default());
     }
     for clause in clauses(header) {
-        let Some(yaml) = clause.yaml() else { continue };
-        let form = match clause.parameter("as") {
-            "" => Form::Object,
-            _ if clause.parameter("g") != "meta.k8s.io" || !matches!(clause.parameter("v"), "v1" | "v1beta1") => continue,
-            "Table" => Form::Table,
-            "PartialObjectMetadata" | "PartialObjectMetadataList" => Form::Partial,
-            _ => continue,
-        };
-        return Ok(Accept { yaml, form });
+        for encoding in ENCODINGS {
+            if encoding.matches(&clause.media)
+                && clause.fits(encoding)
+                && allowed(encoding, &clause)
+                && let Some(form) = clause.form()
+            {
+                return Some(Accept { encoding, form, pretty: clause.parameter("pretty") == "1" });
+            }
+        }
     }
-    Err(StatusError::not_acceptable("only the following media types are accepted: application/json, application/yaml"))
+    None
+}
+
+/// A kind without a protobuf form has it of its metadata only; Tables have none.
+fn forms(header: &str, has_message: bool) -> Option<Accept> {
+    chosen(header, &|encoding, clause| match (encoding, clause.form()) {
+        (Encoding::Protobuf, Some(Form::Object)) => has_message,
+        (Encoding::Protobuf, Some(Form::Table)) | (_, None) => false,
+        _ => true,
+    })
+}
+
+fn not_acceptable() -> StatusError {
+    StatusError::not_acceptable(format!("only the following media types are accepted: {MEDIA_TYPES}"))
+}
+
+/// The form of an object or list of a kind that has all encodings.
+pub fn accept(header: &str) -> Result<Accept, StatusError> {
+    forms(header, true).ok_or_else(not_acceptable)
+}
+
+/// The form of an object or list of a kind: custom ones have no protobuf form.
+pub fn accept_of(header: &str, kind: &Kind) -> Result<Accept, StatusError> {
+    forms(header, object::protobuf::is_message(kind.schema())).ok_or_else(not_acceptable)
+}
+
+/// The form of a watch's events.
+pub fn accept_stream(header: &str, kind: &Kind) -> Result<Accept, StatusError> {
+    let found = forms(header, object::protobuf::is_message(kind.schema())).filter(|a| a.encoding != Encoding::Yaml);
+    found.ok_or_else(|| StatusError::not_acceptable(format!("only the following media types are accepted: {STREAM_TYPES}")))
 }
 
 /// The aggregated form that a discovery client takes, if it does.
 pub fn aggregated(header: &str) -> Option<Aggregated> {
     for clause in clauses(header) {
-        if clause.yaml().is_none() {
+        if !Encoding::Json.matches(&clause.media) && !Encoding::Yaml.matches(&clause.media) {
             continue;
         }
         match (clause.parameter("as"), clause.parameter("g"), clause.parameter("v")) {
@@ -94,37 +205,72 @@ pub fn aggregated(header: &str) -> Option<Aggregated> {
 
 /// Whether a client takes JSON, whatever it would like better.
 pub fn accepts_json(header: &str) -> bool {
-    header.is_empty() || clauses(header).iter().any(|clause| clause.yaml() == Some(false))
+    header.is_empty() || clauses(header).iter().any(|clause| Encoding::Json.matches(&clause.media))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Encoding::{Json, Protobuf, Yaml};
+    use http::HeaderValue;
 
-    fn check(header: &str, expect: Option<(bool, Form)>) {
-        assert_eq!(accept(header).ok().map(|a| (a.yaml, a.form)), expect, "{header}");
+    fn check(header: &str, expect: Option<(Encoding, Form)>) {
+        assert_eq!(forms(header, true).map(|a| (a.encoding, a.form)), expect, "{header}");
+    }
+
+    /// For a custom resource.
+    fn custom(header: &str, expect: Option<(Encoding, Form)>) {
+        assert_eq!(forms(header, false).map(|a| (a.encoding, a.form)), expect, "{header}");
     }
 
     #[test]
-    fn forms() {
-        check("", Some((false, Form::Object)));
-        check("*/*", Some((false, Form::Object)));
-        check("application/yaml", Some((true, Form::Object)));
-        check("application/vnd.kubernetes.protobuf, application/json", Some((false, Form::Object)));
-        check("application/vnd.kubernetes.protobuf", None);
+    fn forms_of_objects() {
+        check("", Some((Json, Form::Object)));
+        check("*/*", Some((Json, Form::Object)));
+        check("application/yaml", Some((Yaml, Form::Object)));
+        check("application/vnd.kubernetes.protobuf, application/json", Some((Protobuf, Form::Object)));
+        check("*/*, application/vnd.kubernetes.protobuf", Some((Protobuf, Form::Object)));
+        check("application/*;q=0.9, application/vnd.kubernetes.protobuf;q=0.8", Some((Json, Form::Object)));
+        check("application/vnd.kubernetes.protobuf;stream=watch", Some((Protobuf, Form::Object)));
+        check("application/yaml;stream=watch, application/json;stream=watch", Some((Json, Form::Object)));
+        check("application/json;stream=other", None);
+        check("Application/JSON; charset=utf-8", Some((Json, Form::Object)));
         check("text/html", None);
+        check("application/cbor", None);
         check(
             "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json",
-            Some((false, Form::Table)),
+            Some((Json, Form::Table)),
         );
-        check("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json;q=0.9", Some((false, Form::Partial)));
-        check("application/json;q=0.5,application/yaml", Some((true, Form::Object)));
-        check("application/json;as=Unknown;g=x;v=v1,application/json", Some((false, Form::Object)));
+        check("application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json", Some((Json, Form::Object)));
+        check("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json;q=0.9", Some((Json, Form::Partial)));
+        check("application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", Some((Protobuf, Form::Partial)));
+        check("application/json;q=0.5,application/yaml", Some((Yaml, Form::Object)));
+        check("application/json;as=Unknown;g=x;v=v1,application/json", Some((Json, Form::Object)));
+        check("application/json;sv=v2", None);
+        custom("application/vnd.kubernetes.protobuf,application/json", Some((Json, Form::Object)));
+        custom("application/vnd.kubernetes.protobuf", None);
+        custom("application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", Some((Protobuf, Form::Partial)));
         let discovery = |v: &str| format!("application/json;g=apidiscovery.k8s.io;v={v};as=APIGroupDiscoveryList");
         assert_eq!(aggregated(&format!("{},{},application/json", discovery("v2"), discovery("v2beta1"))), Some(Aggregated::V2));
         assert_eq!(aggregated(&format!("{},application/json", discovery("v2beta1"))), Some(Aggregated::V2Beta1));
         assert_eq!(aggregated(&format!("{},application/json", discovery("v3"))), None);
         assert_eq!(aggregated("application/json"), None);
         assert!(accepts_json("text/html, */*;q=0.1") && !accepts_json("application/com.github.proto-openapi.spec.v3@v1.0+protobuf"));
+    }
+
+    #[test]
+    fn people_get_pretty_answers() {
+        let check = |agent: &'static str, query: &str, expect: bool| {
+            let mut headers = HeaderMap::new();
+            headers.insert(http::header::USER_AGENT, HeaderValue::from_static(agent));
+            assert_eq!(Wish::of(&headers, &Query::parse(query)).pretty, expect, "{agent} {query}");
+        };
+        check("curl/8.5", "", true);
+        check("Mozilla/5.0 (X11)", "", true);
+        check("kubectl/v1.37", "", false);
+        check("curl/8.5", "pretty=false", false);
+        check("curl/8.5", "pretty=yes", false);
+        check("kubectl/v1.37", "pretty=true", true);
+        check("kubectl/v1.37", "pretty=1", true);
     }
 }

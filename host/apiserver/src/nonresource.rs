@@ -29,7 +29,7 @@ pub async fn answer(call: &Call) -> Result<Response, StatusError> {
     let registry = &call.shared.registry;
     let aggregated = negotiate::aggregated(call.header("accept"));
     match (segments.as_slice(), aggregated) {
-        ([""], _) => shown(call, Some(json!({ "paths": paths(call) }))),
+        ([""], _) => Ok(respond::json_value(StatusCode::OK, &json!({ "paths": paths(call) }))),
         (["version"], _) => Ok(respond::json_value(StatusCode::OK, &version::document())),
         ([path @ ("healthz" | "livez" | "readyz"), rest @ ..], _) => health::answer(call, path, rest).await,
         (["metrics"], _) => Ok(metrics(call)),

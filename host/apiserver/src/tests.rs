@@ -2,6 +2,7 @@
 
 mod causes;
 mod documents;
+mod encodings;
 mod kinds;
 mod crd;
 mod logs;

@@ -20,7 +20,7 @@ pub struct ListMeta {
 }
 
 impl ListMeta {
-    fn to_value(&self) -> Value {
+    pub fn to_value(&self) -> Value {
         let mut meta = json!({ "resourceVersion": self.revision.to_string() });
         if !self.continue_token.is_empty() {
             meta["continue"] = json!(self.continue_token);

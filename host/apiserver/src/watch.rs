@@ -4,8 +4,9 @@
 mod stream;
 
 use crate::call::{Call, Response, Target};
+use crate::negotiate::Encoding;
 use crate::selection::Selection;
-use crate::{negotiate, transform};
+use crate::{negotiate, protobuf, respond, transform};
 use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
@@ -27,7 +28,7 @@ pub enum Start {
 const MIN_TIMEOUT: u64 = 1800;
 
 pub async fn watch(call: &Call, target: &Target) -> Result<Response, StatusError> {
-    let accept = negotiate::accept(call.header("accept"))?;
+    let accept = negotiate::accept_stream(call.header("accept"), &target.kind)?;
     let include = transform::include_object(&call.query)?;
     let mut selection = Selection::parse(&call.query, &target.kind)?;
     if !call.info.name.is_empty() && selection.name().is_none() {
@@ -92,10 +93,11 @@ pub async fn watch(call: &Call, target: &Target) -> Result<Response, StatusError
         Some(seconds) => Duration::from_secs(seconds),
         None => Duration::from_secs(MIN_TIMEOUT + rand::rng().random_range(0..MIN_TIMEOUT)),
     };
-    let watcher = Watcher::new(call, target, selection, accept.form, include, start, bookmarks, timeout).await?;
+    let media_type = if accept.encoding == Encoding::Protobuf { protobuf::STREAM } else { respond::JSON };
+    let watcher = Watcher::new(call, target, selection, accept, include, start, bookmarks, timeout).await?;
     let mut response = Response::new(Body::from_stream(watcher.into_stream()));
     *response.status_mut() = StatusCode::OK;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     Ok(response)
 }

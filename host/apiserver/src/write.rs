@@ -60,7 +60,7 @@ impl<'c> Write<'c> {
             subresource: target.subresource.as_ref().map(|s| s.name.clone()),
             options: WriteOptions::read(call)?,
             strategy: Chosen::of(kind),
-            accept: negotiate::accept(call.header("accept"))?,
+            accept: negotiate::accept_of(call.header("accept"), &target.kind)?,
         })
     }
 
@@ -121,8 +121,7 @@ impl<'c> Write<'c> {
             converted = serde_json::to_vec(&self.to_request(object).await?).map_err(StatusError::internal)?.into();
             json = &converted;
         }
-        let body = transform::object(&self.request, self.accept.form, include, json, true);
-        Ok(respond::encoded(status, &self.accept, body))
+        respond::object(status, &self.accept, &self.request, include, json)
     }
 }
 

@@ -15,7 +15,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use wire::{put_bytes, put_message};
+pub use wire::{put_bytes, put_head, put_message};
 
 use crate::schema::{Message, Schema};
 use serde_json::Value;

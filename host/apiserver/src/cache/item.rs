@@ -1,8 +1,8 @@
 //! One object in the cache, and one change of it.
 
-use crate::stored;
+use crate::{protobuf, stored};
 use bytes::Bytes;
-use object::{Map, Object, Value};
+use object::{Map, Object, StatusError, Value};
 use registry::Kind;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -18,6 +18,7 @@ pub struct Item {
     digits: Range<usize>,
     facts: OnceLock<Facts>,
     partial: OnceLock<Bytes>,
+    protobuf: OnceLock<Bytes>,
 }
 
 /// What selectors see; kept instead of the parsed tree, which is many times as large.
@@ -45,6 +46,8 @@ pub struct Change {
     pub item: Arc<Item>,
     pub previous: Option<Arc<Item>>,
     lines: [OnceLock<Bytes>; 3],
+    /// The same in protobuf; mostly nobody asks.
+    frames: OnceLock<Box<[OnceLock<Bytes>; 3]>>,
 }
 
 impl ChangeType {
@@ -60,14 +63,32 @@ impl ChangeType {
 impl Item {
     pub fn from_stored(key: Arc<str>, value: &[u8], create_revision: u64, revision: u64) -> Result<Self, stored::Error> {
         let (json, digits) = stored::splice(value, revision)?;
-        Ok(Self { key, revision, create_revision, json, digits, facts: OnceLock::new(), partial: OnceLock::new() })
+        Ok(Self {
+            key,
+            revision,
+            create_revision,
+            json,
+            digits,
+            facts: OnceLock::new(),
+            partial: OnceLock::new(),
+            protobuf: OnceLock::new(),
+        })
     }
 
     /// The same state as of another revision: what a deletion shows.
     pub fn at(&self, revision: u64) -> Result<Self, stored::Error> {
         let (json, digits) = stored::resplice(&self.json, &self.digits, revision)?;
         let key = self.key.clone();
-        Ok(Self { key, revision, create_revision: self.create_revision, json, digits, facts: OnceLock::new(), partial: OnceLock::new() })
+        Ok(Self {
+            key,
+            revision,
+            create_revision: self.create_revision,
+            json,
+            digits,
+            facts: OnceLock::new(),
+            partial: OnceLock::new(),
+            protobuf: OnceLock::new(),
+        })
     }
 
     /// The same item in the form of another version.
@@ -116,6 +137,15 @@ impl Item {
         });
         made.clone()
     }
+
+    /// Its protobuf message, without an envelope. `kind` is the row that it is a form of.
+    pub fn protobuf(&self, kind: &Kind) -> Result<Bytes, StatusError> {
+        if let Some(made) = self.protobuf.get() {
+            return Ok(made.clone());
+        }
+        let made = protobuf::message(kind.schema(), &self.json)?;
+        Ok(self.protobuf.get_or_init(|| made).clone())
+    }
 }
 
 impl Facts {
@@ -138,25 +168,31 @@ impl Change {
 
     /// The same for an item that is shown as of another revision.
     pub fn at(ty: ChangeType, revision: u64, item: Arc<Item>, previous: Option<Arc<Item>>) -> Self {
-        Self { ty, revision, item, previous, lines: Default::default() }
+        Self { ty, revision, item, previous, lines: Default::default(), frames: OnceLock::new() }
     }
 
     /// The plain watch event of this change as the given type, serialised once for all watchers.
     pub fn line(&self, ty: ChangeType) -> Bytes {
-        let [added, modified, deleted] = &self.lines;
-        let cell = match ty {
-            ChangeType::Added => added,
-            ChangeType::Modified => modified,
-            ChangeType::Deleted => deleted,
-        };
-        cell.get_or_init(|| match (ty, self.ty, &self.previous) {
-            // A selector transition shows the state that matched, at this change's revision.
-            (ChangeType::Deleted, ChangeType::Added | ChangeType::Modified, Some(previous)) => {
-                previous.at(self.revision).map(|p| event_line(ty.as_str(), &p.json)).unwrap_or_default()
-            }
-            _ => event_line(ty.as_str(), &self.item.json),
-        })
-        .clone()
+        cell(&self.lines, ty)
+            .get_or_init(|| match (ty, self.ty, &self.previous) {
+                // A selector transition shows the state that matched, at this change's revision.
+                (ChangeType::Deleted, ChangeType::Added | ChangeType::Modified, Some(previous)) => {
+                    previous.at(self.revision).map(|p| event_line(ty.as_str(), &p.json)).unwrap_or_default()
+                }
+                _ => event_line(ty.as_str(), &self.item.json),
+            })
+            .clone()
+    }
+
+    /// The same event in protobuf, serialised once as well.
+    pub fn frame(&self, ty: ChangeType, kind: &Kind) -> Result<Bytes, StatusError> {
+        let cell = cell(self.frames.get_or_init(Box::default), ty);
+        if let Some(made) = cell.get() {
+            return Ok(made.clone());
+        }
+        let message = self.shown(ty).protobuf(kind)?;
+        let made = protobuf::frame(ty.as_str(), &protobuf::body(&kind.api_version(), &kind.kind, &message));
+        Ok(cell.get_or_init(|| made).clone())
     }
 
     /// The state that a watcher sees when this change is told as the given type.
@@ -167,6 +203,15 @@ impl Change {
             }
             _ => self.item.clone(),
         }
+    }
+}
+
+fn cell(cells: &[OnceLock<Bytes>; 3], ty: ChangeType) -> &OnceLock<Bytes> {
+    let [added, modified, deleted] = cells;
+    match ty {
+        ChangeType::Added => added,
+        ChangeType::Modified => modified,
+        ChangeType::Deleted => deleted,
     }
 }
 

@@ -6,7 +6,7 @@ use object::{Value, json};
 use registry::{Kind, Registry, Subresource, Verb};
 use std::collections::{BTreeMap, BTreeSet};
 
-fn collection(kind: &Kind) -> String {
+pub fn collection(kind: &Kind) -> String {
     let root = if kind.group.is_empty() { format!("/api/{}", kind.version) } else { format!("/apis/{}/{}", kind.group, kind.version) };
     if kind.is_namespaced() { format!("{root}/namespaces/default/{}", kind.resource) } else { format!("{root}/{}", kind.resource) }
 }

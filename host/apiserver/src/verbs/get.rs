@@ -2,12 +2,11 @@
 
 use crate::call::{Call, Response, Target};
 use crate::{convert, negotiate, respond, transform};
-use http::StatusCode;
 use object::StatusError;
 
 /// A resourceVersion of 0 reads what the cache has; another one waits for it; none waits for everything committed.
 pub async fn get(call: &Call, target: &Target) -> Result<Response, StatusError> {
-    let accept = negotiate::accept(call.header("accept"))?;
+    let accept = negotiate::accept_of(call.header("accept"), &target.kind)?;
     let caches = &call.shared.caches;
     match call.query.get("resourceVersion") {
         "" => caches.current().await?,
@@ -21,6 +20,5 @@ pub async fn get(call: &Call, target: &Target) -> Result<Response, StatusError> 
     let item = found.ok_or_else(|| StatusError::not_found(&target.kind.group_resource(), &call.info.name))?;
     let include = transform::include_object(&call.query)?;
     let item = convert::item(&call.shared, &target.stored, &target.kind, item).await?;
-    let body = transform::object(&target.kind, accept.form, include, &item.json, true);
-    Ok(respond::encoded(StatusCode::OK, &accept, body))
+    respond::item(&accept, &target.kind, include, &item)
 }

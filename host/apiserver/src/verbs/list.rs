@@ -8,7 +8,6 @@ use crate::transform::ListMeta;
 use crate::{convert, crd, negotiate, respond, transform};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::StatusCode;
 use object::{GroupKind, StatusCause, StatusError, Value, json};
 use std::sync::Arc;
 
@@ -26,11 +25,10 @@ const EXPIRED: &str = "The provided continue parameter is too old to display a c
     between the time the first chunk was returned and now may show up in the list.";
 
 pub async fn list(call: &Call, target: &Target) -> Result<Response, StatusError> {
-    let accept = negotiate::accept(call.header("accept"))?;
+    let accept = negotiate::accept_of(call.header("accept"), &target.kind)?;
     let include = transform::include_object(&call.query)?;
     let (items, meta) = matching(call, target).await?;
-    let body = transform::list(&target.kind, accept.form, include, &items, &meta);
-    Ok(respond::encoded(StatusCode::OK, &accept, body))
+    respond::list(&accept, &target.kind, include, &items, &meta)
 }
 
 /// The items that the query asks for.

@@ -4,14 +4,14 @@ use super::Start;
 use crate::cache::{Ahead, Change, ChangeType, Item, KindCache, event_line};
 use crate::call::{Call, Target};
 use crate::metrics::{Labels, Watched};
-use crate::negotiate::Form;
+use crate::negotiate::{Accept, Encoding, Form};
 use crate::selection::Selection;
 use crate::server::{Shared, store_error};
-use crate::{convert, crd, transform};
+use crate::{convert, crd, protobuf, transform};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::{BoxStream, Stream};
-use object::{StatusError, json};
+use object::{StatusError, Value, json};
 use registry::Kind;
 use registry::columns::IncludeObject;
 use std::collections::VecDeque;
@@ -32,7 +32,7 @@ pub struct Watcher {
     stored: Arc<Kind>,
     namespace: String,
     selection: Selection,
-    form: Form,
+    accept: Accept,
     include: IncludeObject,
     /// Every change up to here was told or did not concern the client.
     cursor: u64,
@@ -88,7 +88,7 @@ impl Watcher {
         call: &Call,
         target: &Target,
         selection: Selection,
-        form: Form,
+        accept: Accept,
         include: IncludeObject,
         start: Start,
         bookmarks: bool,
@@ -111,7 +111,7 @@ impl Watcher {
             stored: target.stored.clone(),
             namespace: call.info.watched_namespace(&target.kind),
             selection,
-            form,
+            accept,
             include,
             cursor: 0,
             history: None,
@@ -157,9 +157,14 @@ impl Watcher {
         while size < CHUNK
             && let Some(item) = self.initial.pop_front()
         {
-            let line = match self.form {
-                Form::Object => event_line("ADDED", &item.json),
-                _ => self.transformed("ADDED", &item),
+            let line = match (self.accept.encoding, self.accept.form) {
+                (Encoding::Protobuf, _) => self.frame("ADDED", &item),
+                (_, Form::Object) => Ok(event_line("ADDED", &item.json)),
+                _ => Ok(self.transformed("ADDED", &item)),
+            };
+            let line = match line {
+                Ok(line) => line,
+                Err(error) => return self.fail(&error),
             };
             size += line.len();
             self.counted.events.event(line.len());
@@ -325,20 +330,49 @@ impl Watcher {
             (true, false) => ChangeType::Deleted,
             (false, false) => return,
         };
-        let line = match self.form {
-            Form::Object => change.line(ty),
+        let line = match (self.accept.encoding, self.accept.form) {
+            (Encoding::Protobuf, Form::Object) => change.frame(ty, &self.kind),
+            (_, Form::Object) => Ok(change.line(ty)),
+            (Encoding::Protobuf, _) => self.frame(ty.as_str(), &change.shown(ty)),
             _ => {
                 let shown = change.shown(ty);
-                self.transformed(ty.as_str(), &shown)
+                Ok(self.transformed(ty.as_str(), &shown))
             }
         };
         self.told = change.revision;
-        self.counted.events.event(line.len());
-        self.ready.push_back(line);
+        match line {
+            Ok(line) => {
+                self.counted.events.event(line.len());
+                self.ready.push_back(line);
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// An event in protobuf: of the object, or of its metadata.
+    fn frame(&self, ty: &str, item: &Item) -> Result<Bytes, StatusError> {
+        let body = match self.accept.form {
+            Form::Partial => {
+                let message = protobuf::message(protobuf::partial_metadata()?, &item.partial())?;
+                protobuf::body("meta.k8s.io/v1", "PartialObjectMetadata", &message)
+            }
+            _ => protobuf::body(&self.kind.api_version(), &self.kind.kind, &item.protobuf(&self.kind)?),
+        };
+        Ok(protobuf::frame(ty, &body))
+    }
+
+    /// An event about what is no item.
+    fn event(&self, ty: &str, value: &Value) -> Bytes {
+        let json = transform::bytes(value);
+        if self.accept.encoding != Encoding::Protobuf {
+            return event_line(ty, &json);
+        }
+        // Bookmarks and errors have protobuf forms; an event that had none would still end the watch in order.
+        protobuf::any(&self.shared.registry, &json).map(|body| protobuf::frame(ty, &body)).unwrap_or_default()
     }
 
     fn transformed(&mut self, ty: &str, item: &Item) -> Bytes {
-        let body = match self.form {
+        let body = match self.accept.form {
             Form::Partial => item.partial(),
             form => transform::object(&self.kind, form, self.include, &item.json, !std::mem::replace(&mut self.defined, true)),
         };
@@ -363,7 +397,7 @@ impl Watcher {
         if end_of_initial {
             metadata["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
         }
-        let body = match self.form {
+        let body = match self.accept.form {
             Form::Object => json!({ "kind": self.kind.kind, "apiVersion": self.kind.api_version(), "metadata": metadata }),
             Form::Partial => json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata }),
             Form::Table => json!({
@@ -373,12 +407,12 @@ impl Watcher {
                 } }],
             }),
         };
-        event_line("BOOKMARK", &transform::bytes(&body))
+        self.event("BOOKMARK", &body)
     }
 
     /// The stream's last line: an ERROR event.
     fn fail(&mut self, error: &StatusError) {
-        self.ready.push_back(event_line("ERROR", &transform::bytes(&error.to_value())));
+        self.ready.push_back(self.event("ERROR", &error.to_value()));
         self.ended = true;
     }
 }

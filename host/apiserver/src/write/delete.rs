@@ -8,7 +8,7 @@ use super::update::finished;
 use crate::admission;
 use crate::call::{Call, Response, Target};
 use crate::strategy::Propagation;
-use crate::{negotiate, options, respond, transform, verbs};
+use crate::{options, respond, transform, verbs};
 use bytes::Bytes;
 use futures::future::join_all;
 use http::StatusCode;
@@ -147,9 +147,7 @@ pub async fn delete_collection(call: &Call, target: &Target) -> Result<Response,
             }
         }
     }
-    let accept = negotiate::accept(call.header("accept"))?;
-    let body = transform::list(&write.request, accept.form, transform::include_object(&call.query)?, &items, &meta);
-    Ok(respond::encoded(StatusCode::OK, &accept, body))
+    respond::list(&write.accept, &write.request, transform::include_object(&call.query)?, &items, &meta)
 }
 
 /// Deletes one object, or marks it for those who hold it.

@@ -127,10 +127,15 @@ pub(super) fn put_double(out: &mut Vec<u8>, tag: u32, number: f64) {
     out.extend_from_slice(&number.to_le_bytes());
 }
 
+/// What is before the bytes of a length-delimited field.
+pub fn put_head(out: &mut Vec<u8>, tag: u32, length: usize) {
+    put_key(out, tag, 2);
+    put_varint(out, length as u64);
+}
+
 /// A length-delimited field.
 pub fn put_bytes(out: &mut Vec<u8>, tag: u32, bytes: &[u8]) {
-    put_key(out, tag, 2);
-    put_varint(out, bytes.len() as u64);
+    put_head(out, tag, bytes.len());
     out.extend_from_slice(bytes);
 }
 
