@@ -1,0 +1,3 @@
+//! Tables: expression × data → value, error or cost.
+
+mod smoke;
