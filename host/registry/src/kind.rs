@@ -141,8 +141,10 @@ pub enum NameRule {
 pub enum Persistence {
     /// Before it is acknowledged.
     Durable,
-    /// Within seconds: leases, events.
+    /// Within seconds: events.
     Lazy,
+    /// Within a minute, or with the next durable write: leases.
+    Heartbeat,
 }
 
 impl Kind {

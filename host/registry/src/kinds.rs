@@ -101,6 +101,10 @@ impl Kind {
         self.persistence = Persistence::Lazy;
         self
     }
+    fn heartbeat(mut self) -> Self {
+        self.persistence = Persistence::Heartbeat;
+        self
+    }
     fn without(mut self, verb: Verb) -> Self {
         self.verbs.retain(|v| *v != verb);
         self

@@ -10,8 +10,8 @@ What the API serves. Made from the rows in `host/registry/src/kinds/` by `cargo 
 
 Every kind has the verbs get, list, watch, create, update, patch (JSON, merge, strategic, apply), delete and deletecollection
 where its row does not say otherwise. All kinds accept the field selectors `metadata.name` and, when namespaced,
-`metadata.namespace`. *Lazy* kinds are acknowledged from memory and reach the disk within three seconds; all others are on
-disk before they are acknowledged.
+`metadata.namespace`. *Lazy* kinds are acknowledged from memory and reach the disk within three seconds, *heartbeat*
+kinds within a minute or with the next durable write; all others are on disk before they are acknowledged.
 ";
 
 #[test]
@@ -72,7 +72,12 @@ fn section(out: &mut String, kind: &Kind) {
         NameRule::PathSegment => "path segment",
     };
     row(out, "name", rule);
-    row(out, "persistence", if kind.persistence == Persistence::Lazy { "lazy" } else { "" });
+    let persistence = match kind.persistence {
+        Persistence::Durable => "",
+        Persistence::Lazy => "lazy",
+        Persistence::Heartbeat => "heartbeat",
+    };
+    row(out, "persistence", persistence);
     row(out, "PUT", if kind.create_on_update { "creates what is absent" } else { "" });
     row(out, "generation", if kind.has_generation { "counts changes of spec" } else { "" });
 }

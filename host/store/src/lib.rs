@@ -8,7 +8,7 @@
 //! - A watch from revision `r` delivers every write with revision > `r` below its prefix, in order, once, and none that a
 //!   crash could undo before it was acknowledged to its writer. `r` below the compaction point fails with `Compacted`.
 //! - A range at revision `r` shows the state after `r`, as long as `r` is not compacted.
-//! - A lazy write is answered and seen by readers and watchers at once. A crash may undo the last [`LAZY_DELAY`] of lazy
+//! - A lazy write is answered and seen by readers and watchers at once. A crash may undo the last [`LAZY_DELAY`] ([`HEARTBEAT_DELAY`]) of lazy
 //!   writes, but the revision never goes back: revisions that a crash took away are not given out again, and a watch or a
 //!   range that starts at one of them fails with `Compacted`, as after a compaction.
 //!
@@ -71,12 +71,30 @@ pub enum Durability {
     /// On disk before it is answered.
     #[default]
     Durable,
-    /// Answered from memory, on disk within [`LAZY_DELAY`]: leases, events, heartbeats.
+    /// Answered from memory, on disk within [`LAZY_DELAY`]: events.
     Lazy,
+    /// Answered from memory, on disk within [`HEARTBEAT_DELAY`] or with the next durable write: what is written again and
+    /// again, and whose loss is made good by the next beat. Leases.
+    Heartbeat,
 }
 
-/// How long a lazy write may be missing from the disk: a node's lease lasts 40 s, so losing these few costs nothing.
+impl Durability {
+    /// How long the disk may be behind; `None`: not at all.
+    pub fn delay(self) -> Option<std::time::Duration> {
+        match self {
+            Self::Durable => None,
+            Self::Lazy => Some(LAZY_DELAY),
+            Self::Heartbeat => Some(HEARTBEAT_DELAY),
+        }
+    }
+}
+
+/// How long a lazy write may be missing from the disk.
 pub const LAZY_DELAY: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// The same for a heartbeat. Whoever watches a lease counts from when it saw the last beat, not from the time written in it,
+/// so an old one after a crash costs nothing; and an idle board writes to its flash once a minute instead of with each beat.
+pub const HEARTBEAT_DELAY: std::time::Duration = std::time::Duration::from_secs(60);
 
 #[derive(Clone, Debug, Default)]
 pub struct Txn {

@@ -28,6 +28,7 @@ impl Write<'_> {
         match self.kind.persistence {
             Persistence::Durable => Durability::Durable,
             Persistence::Lazy => Durability::Lazy,
+            Persistence::Heartbeat => Durability::Heartbeat,
         }
     }
 

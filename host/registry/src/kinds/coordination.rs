@@ -9,7 +9,7 @@ pub(crate) fn rows() -> Vec<Kind> {
         row("coordination.k8s.io", "v1", "Lease", "leases")
             .definition("io.k8s.api.coordination.v1.Lease")
             .create_on_update()
-            .lazy()
+            .heartbeat()
             .name_column()
             .show("Holder", "string", "Who holds the lease.", config::lease_holder)
             .age_column()

@@ -179,7 +179,7 @@ impl Writer {
             return;
         }
         let last = self.revision + group.len() as u64;
-        let reserve = group.iter().any(|(txn, _)| txn.durability == Durability::Lazy) && last > self.reserved;
+        let reserve = group.iter().any(|waiting| !is_durable(waiting)) && last > self.reserved;
         let durable = reserve || self.lazy.len() as u64 >= LAZY_REVISIONS || group.iter().any(is_durable);
         match self.write(&group, durable, reserve) {
             Ok(written) => {
@@ -285,10 +285,9 @@ impl Writer {
                 && self.lazy.last().is_none_or(|(last, _)| last < revision)
             {
                 self.lazy.push((*revision, txn.ops.clone()));
+                let due = Instant::now() + txn.durability.delay().unwrap_or_default();
+                self.lazy_due = Some(self.lazy_due.map_or(due, |earlier| earlier.min(due)));
             }
-        }
-        if !self.lazy.is_empty() && self.lazy_due.is_none() {
-            self.lazy_due = Some(Instant::now() + LAZY_DELAY);
         }
     }
 
@@ -340,7 +339,7 @@ impl Writer {
         let lazy_fit =
             self.lazy.len() as u64 + (group.len() as u64) < LAZY_REVISIONS && self.revision + group.len() as u64 <= self.reserved;
         let fits = |(txn, _): &Waiting| match txn.durability {
-            Durability::Lazy => lazy_fit,
+            Durability::Lazy | Durability::Heartbeat => lazy_fit,
             Durability::Durable => deletes_fit && txn.ops.iter().all(|op| matches!(op, Op::Delete { .. })),
         };
         let (fitting, refused) = group.into_iter().partition(fits);
