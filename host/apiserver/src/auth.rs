@@ -1,66 +1,85 @@
-//! Who may do what. Identities come from the connection (`serve`) or from this process; here they are judged.
+//! Who asks, and whether they may.
+//!
+//! [`authenticate`] (connection, then token) → [`impersonate`] (as whom) → [`authorize`]: masters, paths that are always
+//! allowed, the node authorizer, RBAC, and what the configuration adds. A request of the masters group costs one look at its
+//! groups.
 
-use crate::request::RequestInfo;
+mod ask;
+mod authenticate;
+mod follow;
+mod impersonate;
+mod jwt;
+mod node;
+mod policy;
+mod rbac;
+mod reconcile;
+mod tokens;
+
+pub use ask::{Ask, fields};
+pub use authenticate::authenticate;
+pub use impersonate::impersonate;
+pub use node::NodeGraph;
+pub use rbac::{GROUP as RBAC_GROUP, Rbac, Rule, missing, rules_of, told};
+pub use reconcile::reconcile;
+pub use tokens::{BoundTo, Tokens, find as find_core};
+
 use crate::server::Shared;
-use interfaces::authorize::{Attributes, MASTERS, UNAUTHENTICATED, UserInfo};
-use object::{GroupResource, Reason, StatusError};
+use interfaces::authorize::{MASTERS, UNAUTHENTICATED, UserInfo};
+use object::StatusError;
+use rbac::Verdict;
 
-/// What a client may ask before it says who it is: `system:public-info-viewer`.
-const PUBLIC: [&str; 4] = ["/healthz", "/livez", "/readyz", "/version"];
+/// Asked by load balancers and probes before any role exists: upstream's `--authorization-always-allow-paths`.
+const ALWAYS_ALLOWED: [&str; 3] = ["/healthz", "/livez", "/readyz"];
 
-pub async fn authorize(shared: &Shared, user: &UserInfo, info: &RequestInfo) -> Result<(), StatusError> {
-    if user.is_in(MASTERS) {
-        return Ok(());
-    }
-    let path = info.path.trim_end_matches('/');
-    let public = PUBLIC.iter().any(|p| path == *p || path.strip_prefix(p).is_some_and(|rest| rest.starts_with('/')));
-    if public && !info.is_resource && matches!(info.verb.as_str(), "get" | "head") {
-        return Ok(());
-    }
-    if user.is_in(UNAUTHENTICATED) {
-        return Err(StatusError::unauthorized());
-    }
-    // Everyone with an identity may find out what is served: `system:discovery`.
-    let discovery = ["/api", "/apis", "/openapi"].iter().any(|p| path == *p || path.starts_with(&format!("{p}/")));
-    if discovery && !info.is_resource && matches!(info.verb.as_str(), "get" | "head") {
-        return Ok(());
-    }
-    let reason = match &shared.config.authorizer {
-        Some(authorizer) => {
-            let attributes = Attributes {
-                user: user.clone(),
-                verb: info.verb.clone(),
-                group: info.group.clone(),
-                version: info.version.clone(),
-                resource: info.resource.clone(),
-                subresource: info.subresource.clone(),
-                namespace: info.namespace.clone(),
-                name: info.name.clone(),
-                path: info.path.clone(),
-            };
-            match authorizer.authorize(&attributes).await {
-                Ok(()) => return Ok(()),
-                Err(denied) => denied.reason,
-            }
-        }
-        None => String::new(),
-    };
-    Err(forbidden(user, info, &reason))
+/// What decisions are made on.
+#[derive(Default)]
+pub struct Auth {
+    pub rbac: Rbac,
+    pub nodes: NodeGraph,
 }
 
-/// `k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go` forbiddenMessage.
-fn forbidden(user: &UserInfo, info: &RequestInfo, reason: &str) -> StatusError {
-    let name = &user.name;
-    let tail = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-    if !info.is_resource {
-        let message = format!("forbidden: User \"{name}\" cannot {} path \"{}\"{tail}", info.verb, info.path);
-        return StatusError::new(403, Reason::Forbidden, message);
+/// A granted request, with the reason when it was asked for.
+#[derive(Debug)]
+pub struct Granted {
+    pub reason: String,
+}
+
+/// Lets a request pass, or says 403; 401 when its requestor has not said who it is.
+pub async fn authorize(shared: &Shared, requestor: &UserInfo, ask: &Ask<'_>) -> Result<(), StatusError> {
+    match decide(shared, ask, false).await {
+        Ok(_) => Ok(()),
+        Err(_) if requestor.is_in(UNAUTHENTICATED) => Err(StatusError::unauthorized()),
+        Err(reason) => Err(ask.forbidden(&reason)),
     }
-    let resource = if info.subresource.is_empty() { info.resource.clone() } else { format!("{}/{}", info.resource, info.subresource) };
-    let place = match (info.namespace.as_str(), info.resource.as_str()) {
-        ("", _) | (_, "namespaces") => "at the cluster scope".to_owned(),
-        (namespace, _) => format!("in the namespace \"{namespace}\""),
-    };
-    let cause = format!("User \"{name}\" cannot {} resource \"{resource}\" in API group \"{}\" {place}{tail}", info.verb, info.group);
-    StatusError::forbidden(&GroupResource { group: info.group.clone(), resource: info.resource.clone() }, &info.name, &cause)
+}
+
+/// The decision of the whole chain: why it is granted, or the reason of the refusal, which may be empty.
+pub async fn decide(shared: &Shared, ask: &Ask<'_>, explain: bool) -> Result<Granted, String> {
+    if ask.user.is_in(MASTERS) {
+        return Ok(Granted { reason: String::new() });
+    }
+    if !ask.is_resource && ALWAYS_ALLOWED.contains(&ask.path) {
+        return Ok(Granted { reason: String::new() });
+    }
+    // No decision is made on roles that are not loaded yet.
+    shared.caches.wait_for(0).await.map_err(|e| e.message)?;
+    let mut reasons = Vec::new();
+    if let Some(node) = ask.user.node() {
+        match shared.auth.nodes.decide(shared, node, ask) {
+            Ok(()) => return Ok(Granted { reason: String::new() }),
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    match shared.auth.rbac.decide(&shared.caches, &shared.registry, ask, explain) {
+        Verdict::Allowed(reason) => return Ok(Granted { reason }),
+        Verdict::NoOpinion(reason) => reasons.push(reason),
+    }
+    if let Some(authorizer) = &shared.config.authorizer {
+        match authorizer.authorize(&ask.attributes()).await {
+            Ok(()) => return Ok(Granted { reason: String::new() }),
+            Err(denied) => reasons.push(denied.reason),
+        }
+    }
+    reasons.retain(|reason| !reason.is_empty());
+    Err(reasons.join(", "))
 }

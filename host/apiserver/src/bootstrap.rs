@@ -10,6 +10,7 @@ use http::{Method, Request};
 use http_body_util::BodyExt;
 use interfaces::authorize::UserInfo;
 use object::{StatusError, Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 const RETRY: Duration = Duration::from_secs(10);
@@ -103,7 +104,7 @@ async fn replace(service: &ApiService, path: &str, object: &Value) -> Result<(),
     }
 }
 
-fn checked(object: &Value, (code, body): (u16, Value)) -> Result<(), Error> {
+pub fn checked(object: &Value, (code, body): (u16, Value)) -> Result<(), Error> {
     if (200..300).contains(&code) {
         return Ok(());
     }
@@ -117,7 +118,7 @@ pub async fn send(service: &ApiService, method: Method, path: &str, object: &Val
     *request.method_mut() = method;
     *request.uri_mut() = path.parse().unwrap_or_default();
     request.headers_mut().insert(http::header::USER_AGENT, http::HeaderValue::from_static("coracle-apiserver"));
-    request.extensions_mut().insert(UserInfo::component("system:apiserver", &[]));
+    request.extensions_mut().insert(Arc::new(UserInfo::master("system:apiserver")));
     let response = service.handle(request).await;
     let code = response.status().as_u16();
     let body = response.into_body().collect().await.map(|b| b.to_bytes()).unwrap_or_default();

@@ -5,6 +5,7 @@ use crate::request::RequestInfo;
 use crate::server::Shared;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use interfaces::authorize::UserInfo;
 use parking_lot::Mutex;
 use registry::{Kind, Subresource};
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub struct Drain(pub CancellationToken);
 
 pub struct Call {
     pub shared: Arc<Shared>,
+    /// Who it acts as.
+    pub user: Arc<UserInfo>,
     pub info: RequestInfo,
     pub method: Method,
     pub query: Query,
@@ -44,9 +47,17 @@ const WARNING_MAX: usize = 256;
 const WARNINGS: usize = 64;
 
 impl Call {
-    pub fn new(shared: Arc<Shared>, info: RequestInfo, parts: &http::request::Parts, query: Query, body: Bytes) -> Self {
+    pub fn new(
+        shared: Arc<Shared>,
+        user: Arc<UserInfo>,
+        info: RequestInfo,
+        parts: &http::request::Parts,
+        query: Query,
+        body: Bytes,
+    ) -> Self {
         Self {
             shared,
+            user,
             info,
             method: parts.method.clone(),
             query,

@@ -78,17 +78,11 @@ fn new_id() -> HeaderValue {
 
 async fn answer(shared: Arc<Shared>, request: http::Request<Body>, info: RequestInfo, query: Query) -> Response {
     let (parts, body) = request.into_parts();
-    // Who: put into the extensions by this process' own clients, or by the TLS server from a verified certificate.
-    let user = parts.extensions.get::<UserInfo>().cloned().unwrap_or_else(UserInfo::anonymous);
-    // For whom: a client that asks to act as somebody else (`filters/impersonation.go`) must not act as itself instead.
-    if parts.headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
-        let cause = "impersonation is not supported by this server: it has no rules yet that could grant it";
-        return respond::error(&StatusError::new(403, object::Reason::Forbidden, cause));
-    }
-    // Whether: before the body is read, so that a stranger cannot make the server buffer anything.
-    if let Err(refusal) = auth::authorize(&shared, &user, &info).await {
-        return respond::error(&refusal);
-    }
+    // Who, as whom, and whether: before the body is read, so that a stranger cannot make the server buffer anything.
+    let user = match identify(&shared, &parts, &info, &query).await {
+        Ok(user) => user,
+        Err(refusal) => return respond::error(&refusal),
+    };
     // How many: after authorization, so that strangers take no one's place. Long-running requests are not counted.
     let _permit = if info.is_long_running() {
         None
@@ -105,7 +99,7 @@ async fn answer(shared: Arc<Shared>, request: http::Request<Body>, info: Request
         Ok(body) => body,
         Err(refusal) => return respond::error(&refusal),
     };
-    let call = Call::new(shared.clone(), info, &parts, query, body);
+    let call = Call::new(shared.clone(), user, info, &parts, query, body);
     let mut response = match dispatch(&call).await {
         Ok(response) => response,
         Err(refusal) => respond::error(&refusal),
@@ -115,6 +109,15 @@ async fn answer(shared: Arc<Shared>, request: http::Request<Body>, info: Request
         respond::warn(&mut response, &warning);
     }
     response
+}
+
+/// The identity under which a request may go on.
+async fn identify(shared: &Shared, parts: &http::request::Parts, info: &RequestInfo, query: &Query) -> Result<Arc<UserInfo>, StatusError> {
+    let requestor = auth::authenticate(shared, parts).await?;
+    let fields = auth::fields(info, query);
+    let user = auth::impersonate(shared, requestor.clone(), &parts.headers, &auth::Ask::of(&requestor, info, fields.as_ref())).await?;
+    auth::authorize(shared, &requestor, &auth::Ask::of(&user, info, fields.as_ref())).await?;
+    Ok(user)
 }
 
 /// The body, or 413 when it is over the limit.

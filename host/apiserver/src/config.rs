@@ -1,5 +1,6 @@
 //! What the API server is told at start.
 
+use crate::auth::Tokens;
 use interfaces::authorize::Authorizer;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -16,8 +17,15 @@ pub struct Config {
     pub node_ports: (u16, u16),
     /// Where clients inside the cluster reach this server: the endpoints of the `kubernetes` Service.
     pub advertise: Option<(IpAddr, u16)>,
-    /// Asked after the masters group; `None` grants the requests of the cluster's own nodes and service accounts nothing more.
+    /// Asked when neither the masters group nor the node authorizer nor RBAC lets a request pass.
     pub authorizer: Option<Arc<dyn Authorizer>>,
+    /// Signs and verifies service account tokens. Without it there are none.
+    pub tokens: Option<Arc<Tokens>>,
+    /// Pods run only under accounts that exist, and are given a volume with a token of theirs: upstream's admission plugin
+    /// `ServiceAccount`. Off where no controller makes accounts.
+    pub account_admission: bool,
+    /// The roles and bindings of every cluster are made, and mended at each start.
+    pub default_roles: bool,
     /// With a client certificate, for the node agents' endpoints (logs).
     pub node_client: Option<Arc<rustls::ClientConfig>>,
     /// Between bookmarks of one watch.
@@ -35,6 +43,9 @@ impl Default for Config {
             node_ports: (30000, 32767),
             advertise: None,
             authorizer: None,
+            tokens: None,
+            account_admission: true,
+            default_roles: true,
             node_client: None,
             // As upstream's `bookmarkFrequency`: often enough that a restarted client seldom relists.
             bookmark_interval: Duration::from_secs(60),

@@ -47,6 +47,7 @@ mod watch;
 mod write;
 mod yaml;
 
+pub use auth::Tokens;
 pub use config::Config;
 pub use server::{ApiServer, ApiService, Error};
 

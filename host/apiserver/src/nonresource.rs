@@ -44,6 +44,8 @@ pub async fn answer(call: &Call) -> Result<Response, StatusError> {
         (["apis", group], _) => shown(call, discovery::api_group(registry, group)),
         (["apis", group, version], _) => shown(call, discovery::api_resource_list(registry, group, version)),
         (["openapi", rest @ ..], _) => crate::openapi::answer(call, rest).await,
+        ([".well-known", "openid-configuration"], _) => discovery_of_issuer(call),
+        (["openid", "v1", "jwks"], _) => key_set(call),
         _ => Err(StatusError::no_such_path()),
     }
 }
@@ -54,8 +56,34 @@ fn known(segments: &[&str]) -> bool {
         ["healthz" | "livez" | "readyz", ..] => true,
         ["api", _] | ["apis", _] | ["apis", _, _] => true,
         ["openapi", "v2"] | ["openapi", "v3", ..] => true,
+        [".well-known", "openid-configuration"] | ["openid", "v1", "jwks"] => true,
         _ => false,
     }
+}
+
+/// `pkg/serviceaccount/openidmetadata.go`: how others verify the cluster's service account tokens.
+fn discovery_of_issuer(call: &Call) -> Result<Response, StatusError> {
+    let tokens = call.shared.config.tokens.as_ref().ok_or_else(StatusError::no_such_path)?;
+    let (address, port) = call.shared.config.advertise.map_or_else(Default::default, |(ip, port)| (ip.to_string(), port));
+    let address = if address.contains(':') { format!("[{address}]") } else { address };
+    let document = json!({
+        "issuer": tokens.issuer(), "jwks_uri": format!("https://{address}:{port}/openid/v1/jwks"),
+        "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+    });
+    Ok(public("application/json", &document))
+}
+
+fn key_set(call: &Call) -> Result<Response, StatusError> {
+    let tokens = call.shared.config.tokens.as_ref().ok_or_else(StatusError::no_such_path)?;
+    Ok(public("application/jwk-set+json", &tokens.key_set()))
+}
+
+/// May be kept for an hour by whoever reads it.
+fn public(content_type: &'static str, document: &Value) -> Response {
+    let mut response = respond::bytes(StatusCode::OK, content_type, document.to_string().into());
+    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    response
 }
 
 /// In JSON or YAML, as the client likes.

@@ -8,7 +8,6 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use interfaces::authorize::UserInfo;
 use std::convert::Infallible;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -74,14 +73,16 @@ async fn connection(service: ApiService, acceptor: TlsAcceptor, stream: TcpStrea
         Err(_) => return tracing::debug!("TLS handshake timed out"),
     };
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).cloned();
-    let user = certificate.and_then(|der| pki::identity(&der)).unwrap_or_else(UserInfo::anonymous);
+    let user = certificate.and_then(|der| pki::identity(&der)).map(Arc::new);
     let drain = stop.clone();
     let answer = service_fn(move |request: http::Request<Incoming>| {
         let (service, user, drain) = (service.clone(), user.clone(), drain.clone());
         async move {
             let mut request = request.map(Body::new);
-            // The connection's identity is the only one: nothing a request carries can stand for it.
-            request.extensions_mut().insert(user);
+            // A certificate's identity is the connection's: no token that a request carries can stand for it.
+            if let Some(user) = user {
+                request.extensions_mut().insert(user);
+            }
             request.extensions_mut().insert(Drain(drain));
             Ok::<Response, Infallible>(service.handle(request).await)
         }

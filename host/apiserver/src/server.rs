@@ -1,5 +1,6 @@
 //! [`ApiServer`]: the parts put together, as a tower service for clients in this process and as a TLS server for others.
 
+use crate::auth::{self, Auth};
 use crate::cache::{Caches, KindCache};
 use crate::call::Response;
 use crate::config::Config;
@@ -47,6 +48,7 @@ pub struct Shared {
     /// The first objects are made.
     pub bootstrapped: AtomicBool,
     pub definitions: Definitions,
+    pub auth: Auth,
 }
 
 /// The server. Cheap to clone.
@@ -70,7 +72,8 @@ impl Drop for Feeder {
 }
 
 /// The whole server as a tower service, for clients in this process. The caller's identity is an
-/// `interfaces::authorize::UserInfo` in the request's extensions; without one the request is anonymous.
+/// `interfaces::authorize::UserInfo` (or an `Arc` of one) in the request's extensions; without one the request is known by its
+/// bearer token, or anonymous.
 #[derive(Clone)]
 pub struct ApiService {
     shared: Arc<Shared>,
@@ -94,8 +97,8 @@ impl ApiServer {
                 documents.clear();
             }
         });
-        let (bootstrapped, definitions) = (AtomicBool::default(), Definitions::default());
-        let shared = Shared { config, store, registry, caches, metrics, allocator, in_flight, openapi, bootstrapped, definitions };
+        let (bootstrapped, definitions, auth) = (AtomicBool::default(), Definitions::default(), Auth::default());
+        let shared = Shared { config, store, registry, caches, metrics, allocator, in_flight, openapi, bootstrapped, definitions, auth };
         let shared = Arc::new(shared);
         // Without the feeder's handle: the keeper must not keep the server alive.
         let keeper = runtime.spawn(crd::keep(ApiService { shared: shared.clone(), _feeder: None }));
@@ -113,9 +116,12 @@ impl ApiServer {
         serve::serve(self.service(), listener, tls, stop).await.map_err(Error::Listen)
     }
 
-    /// Makes what every cluster has: its namespaces and the `kubernetes` Service. Idempotent.
+    /// Makes what every cluster has: its namespaces, roles and the `kubernetes` Service. Idempotent.
     pub async fn bootstrap(&self) -> Result<(), Error> {
         bootstrap::bootstrap(&self.service(), &self.shared.config).await?;
+        if self.shared.config.default_roles {
+            auth::reconcile(&self.service()).await?;
+        }
         self.shared.bootstrapped.store(true, Ordering::Release);
         if self.shared.config.advertise.is_some() {
             // Without the feeder's handle: the keeper must not keep the server alive.
@@ -138,10 +144,6 @@ impl ApiServer {
 }
 
 impl ApiService {
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
-    }
-
     /// The `kubernetes` Service's address.
     pub fn first_service_ip(&self) -> std::net::Ipv4Addr {
         self.shared.allocator.address(1)
@@ -152,6 +154,10 @@ impl ApiService {
         let row = |(group, resource): &(&str, &str)| self.shared.registry.resource_by_name(group, "v1", resource);
         let caches = kinds.iter().filter_map(row).filter_map(|row| self.shared.caches.of(&row).ok());
         caches.map(|cache| (cache.clone(), cache.subscribe())).collect()
+    }
+
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Answers one request.

@@ -8,6 +8,7 @@ mod log;
 mod scale;
 mod stream;
 mod table;
+mod token;
 
 use crate::call::{Call, Response, Target};
 use async_trait::async_trait;

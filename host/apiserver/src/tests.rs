@@ -3,6 +3,7 @@
 mod causes;
 mod documents;
 mod encodings;
+mod identity;
 mod kinds;
 mod crd;
 mod logs;
@@ -87,11 +88,16 @@ impl Fixture {
         Self::with(Config { advertise: Some((IpAddr::V4(Ipv4Addr::LOCALHOST), 6443)), ..Config::default() }).await
     }
 
+    /// Without the roles of every cluster, and with pods of any account: the tester needs none.
     pub async fn with(config: Config) -> Self {
+        Self::with_roles(Config { default_roles: false, account_admission: false, tokens: Some(tokens()), ..config }).await
+    }
+
+    pub async fn with_roles(config: Config) -> Self {
         let store: std::sync::Arc<dyn Store> = store::memory::MemoryStore::new();
         let server = ApiServer::new(config, store.clone(), Registry::builtin()).unwrap();
         server.bootstrap().await.unwrap();
-        let user = Some(UserInfo::component("tester", &[]));
+        let user = Some(UserInfo::master("tester"));
         Self { service: server.service(), server, store, user }
     }
 
@@ -145,6 +151,12 @@ impl Fixture {
         assert_eq!(response.status(), 200);
         Events { body: response.into_body().into_data_stream(), rest: Vec::new() }
     }
+}
+
+/// Of a cluster whose issuer is `https://issuer`.
+pub fn tokens() -> std::sync::Arc<crate::Tokens> {
+    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    std::sync::Arc::new(crate::Tokens::new(&key, "https://issuer", &[]).unwrap())
 }
 
 pub fn config_map(name: &str) -> Value {

@@ -1,7 +1,10 @@
 //! Kinds that are never stored: a request is a question, answered by a row of `ROWS`.
 
+mod access;
 mod component;
+mod identity;
 mod metrics;
+mod review;
 
 use crate::call::{Call, Response, Target};
 use crate::subresource::{Handler, binding};
@@ -12,6 +15,12 @@ use registry::Kind;
 const ROWS: &[(&str, &str, &dyn Handler)] = &[
     ("", "bindings", &binding::Bindings),
     ("", "componentstatuses", &component::ComponentStatuses),
+    ("authentication.k8s.io", "selfsubjectreviews", &identity::SelfSubjectReview),
+    ("authentication.k8s.io", "tokenreviews", &identity::TokenReview),
+    ("authorization.k8s.io", "localsubjectaccessreviews", &access::LOCAL),
+    ("authorization.k8s.io", "selfsubjectaccessreviews", &access::OWN),
+    ("authorization.k8s.io", "selfsubjectrulesreviews", &access::RulesReview),
+    ("authorization.k8s.io", "subjectaccessreviews", &access::SUBJECT),
     ("metrics.k8s.io", "nodes", &metrics::Metrics),
     ("metrics.k8s.io", "pods", &metrics::Metrics),
 ];

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use apiserver::ApiServer;
 use apiserver::pki::{self, Pki};
 use client::{Client, Router, UserInfo};
-use interfaces::authorize::MASTERS;
+use interfaces::authorize::{MASTERS, NODE_PREFIX, NODES};
 use interfaces::network::PodNetwork;
 use interfaces::workload::Runtime;
 use net::Network;
@@ -53,12 +53,15 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
         names.push(args.bind_address.to_string());
     }
 
+    let issuer = format!("https://kubernetes.default.svc.{}", args.cluster_domain);
+    let tokens = apiserver::Tokens::new(&pki.service_account_key()?, &issuer, &[]).context("service account tokens")?;
     let runtime_config = RuntimeConfig::parse(args.runtime_config.iter().map(String::as_str)).context("--runtime-config")?;
     let registry = Registry::configured(&runtime_config);
     let config = apiserver::Config {
         service_cidr: (args.service_cidr.base, args.service_cidr.prefix),
         node_ports: args.service_node_port_range,
         advertise: Some((advertise, port)),
+        tokens: Some(Arc::new(tokens)),
         node_client: Some(Arc::new(pki.client_config("system:apiserver", &[MASTERS])?)),
         ..apiserver::Config::default()
     };
@@ -74,7 +77,8 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
     write_kubeconfig(&args, &pki, port)?;
     tracing::info!(version = VERSION, %port, node, data = %data.display(), "API server is ready");
 
-    let client = Client::in_process(Router::new(api.service()), registry, component("system:coracle", &[]));
+    let client = Client::in_process(Router::new(api.service()), registry, // Only its caches read as this; every part writes as itself.
+        component("system:coracle:informers", &[]));
     let mut parts = JoinSet::new();
     let started = start(&args, &node, &data, &pki, &client, &network, cluster_dns, &election, &shutdown, &mut parts).await;
 
@@ -158,7 +162,7 @@ async fn start(
         });
     }
     if args.runs(Part::Plugins) {
-        let client = client.with_user(component("system:coracle:wasm", &[]));
+        let client = client.with_user(component("system:coracle:plugins", &[]));
         let config = wasm::plugins::Config {
             plugins_dir: data.join("plugins"),
             cache_dir: data.join("wasm-cache"),
@@ -169,7 +173,7 @@ async fn start(
         parts.spawn(async move { ("plugins", run.await.context("plugins")) });
     }
     if args.runs(Part::Proxy) && network.has_links() {
-        let client = client.with_user(component("system:coracle:net", &[]));
+        let client = client.with_user(component("system:kube-proxy", &[]));
         let config = net::services::Config {
             pod_cidr: args.cluster_cidr,
             service_cidr: args.service_cidr,
@@ -183,7 +187,7 @@ async fn start(
         });
     }
     if args.runs(Part::Dns) && network.has_links() {
-        let client = client.with_user(component("system:coracle:net", &[]));
+        let client = client.with_user(UserInfo::service_account("kube-system", "coredns"));
         let listen = args.cluster_cidr.nth(1).context("--cluster-cidr is too small")?;
         let config =
             net::dns::Config { listen: listen.into(), port: 53, cluster_dns: cluster_dns.into(), domain: args.cluster_domain.clone() };
@@ -232,7 +236,7 @@ fn agent(
         insecure_registries: args.insecure_registry.clone(),
         ..node::Config::new(node, data)
     };
-    let client = client.with_user(component(&format!("system:node:{node}"), &["system:nodes"]));
+    let client = client.with_user(component(&format!("{NODE_PREFIX}{node}"), &[NODES]));
     let network: Arc<dyn PodNetwork> = network.clone();
     let run = node::run(client, config, vec![wasm, oci], network, images, shutdown.clone());
     Ok(async move { run.await.context("node agent") })

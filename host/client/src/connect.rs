@@ -34,7 +34,7 @@ struct Shared {
 }
 
 impl Client {
-    /// Requests go straight into `service`, with `user` in their extensions as [`UserInfo`].
+    /// Requests go straight into `service`, with `user` in their extensions as an [`Arc`] of [`UserInfo`].
     pub fn in_process(service: Router, registry: Arc<Registry>, user: UserInfo) -> Client {
         Self::over(Transport::InProcess(service), registry, user)
     }

@@ -21,6 +21,7 @@ resources! {
     replica_sets => "apps", "v1", "replicasets";
     deployments => "apps", "v1", "deployments";
     endpoint_slices => "discovery.k8s.io", "v1", "endpointslices";
+    cluster_roles => "rbac.authorization.k8s.io", "v1", "clusterroles";
     leases => "coordination.k8s.io", "v1", "leases";
     runtime_classes => "node.k8s.io", "v1", "runtimeclasses";
     wasm_plugins => "coracle.dev", "v1alpha1", "wasmplugins";

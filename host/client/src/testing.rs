@@ -47,7 +47,7 @@ impl Script {
     async fn answer(self, request: Request<Bytes>) -> Result<Response<Body>, BoxError> {
         let (parts, body) = request.into_parts();
 
-        let user = parts.extensions.get::<UserInfo>().map(|u| u.name.clone()).unwrap_or_default();
+        let user = parts.extensions.get::<std::sync::Arc<UserInfo>>().map(|u| u.name.clone()).unwrap_or_default();
         let line = format!("{user} {} {} {}", parts.method, parts.uri, String::from_utf8_lossy(&body));
         self.requests.lock().push(line.trim().to_owned());
         let answer = self.answers.lock().pop_front();

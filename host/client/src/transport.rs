@@ -62,7 +62,7 @@ impl Transport {
     ) -> std::result::Result<Response<ResponseBody>, BoxError> {
         match self {
             Self::InProcess(router) => {
-                request.extensions_mut().insert(UserInfo::clone(user));
+                request.extensions_mut().insert(user.clone());
                 router.call(request).await
             }
             Self::Https(client) => {

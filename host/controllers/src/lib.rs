@@ -12,6 +12,7 @@
 //! - Nothing polls: what must happen at a time is a key that comes back at that time.
 
 mod claim;
+mod cluster_role_aggregation;
 mod conditions;
 mod deployment;
 mod endpoint_slice;

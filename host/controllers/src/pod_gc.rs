@@ -5,8 +5,8 @@ use crate::error::Error;
 use crate::run::{Context, Controller, Key, Next};
 use crate::view::{list, pod};
 use async_trait::async_trait;
-use client::{Cache, Change, Client, DeleteOptions, gvr};
-use object::{Gvr, Object, Value, json};
+use client::{Cache, Change, Client, DeleteOptions, Patch, gvr};
+use object::{Gvr, Object, json};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -80,13 +80,12 @@ impl PodGc {
     async fn end(&self, found: &Object) -> Result<(), Error> {
         let api = self.client.api(&gvr::pods());
         if !pod::is_terminal(found) {
-            let mut changed = found.clone();
             let mut all = list(found, &["status", "conditions"]).to_vec();
             let words = "PodGC: node no longer exists";
             conditions::set(&mut all, &Condition::new("DisruptionTarget", "True", "DeletionByPodGC", words), &object::time::now());
-            changed.set_at(&["status", "conditions"], Value::Array(all));
-            changed.set_at(&["status", "phase"], json!("Failed"));
-            match api.update_status(found.namespace(), &changed).await {
+            let status = json!({ "phase": "Failed", "conditions": all });
+            let patch = Patch::Strategic(json!({ "metadata": { "uid": found.uid() }, "status": status }));
+            match api.patch(found.namespace(), found.name(), Some("status"), &patch).await {
                 Err(e) if e.is_not_found() => return Ok(()),
                 Err(e) => return Err(e.into()),
                 Ok(_) => {}

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::table;
 use async_trait::async_trait;
-use client::{Change, Client, WorkQueue};
+use client::{Change, Client, UserInfo, WorkQueue};
 use object::{Gvr, Object};
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,8 +69,11 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) {
     let context = Context { client, config };
     let mut controllers = JoinSet::new();
     for row in table::ROWS.iter().filter(|row| !context.config.disable.iter().any(|d| d == row.name)) {
-        let controller = (row.make)(&context);
-        controllers.spawn(drive(row.name, row.workers, controller, context.client.clone(), shutdown.child_token()));
+        // Each acts under the account that its role is bound to.
+        let client = context.client.with_user(UserInfo::service_account("kube-system", table::account(row.name)));
+        let own = Context { client, config: context.config.clone() };
+        let controller = (row.make)(&own);
+        controllers.spawn(drive(row.name, row.workers, controller, own.client, shutdown.child_token()));
     }
     while controllers.join_next().await.is_some() {}
 }

@@ -2,8 +2,8 @@
 
 use crate::run::{Context, Controller};
 use crate::{
-    deployment, endpoint_slice, endpoints, garbage, namespace, node_lifecycle, pod_gc, replica_set, root_ca, service_account,
-    taint_eviction,
+    cluster_role_aggregation, deployment, endpoint_slice, endpoints, garbage, namespace, node_lifecycle, pod_gc, replica_set, root_ca,
+    service_account, taint_eviction,
 };
 use std::sync::Arc;
 
@@ -28,5 +28,37 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "garbagecollector", workers: 20, make: garbage::make },
     Row { name: "nodelifecycle", workers: 4, make: node_lifecycle::make },
     Row { name: "pod-garbage-collector", workers: 2, make: pod_gc::make },
+    Row { name: "clusterrole-aggregation", workers: 1, make: cluster_role_aggregation::make },
     Row { name: "taint-eviction", workers: 8, make: taint_eviction::make },
 ];
+
+/// The service account in `kube-system` that a controller acts under: upstream's names in
+/// `cmd/kube-controller-manager/names` and `bootstrappolicy/controller_policy.go` differ for some.
+pub(crate) fn account(controller: &str) -> &str {
+    match controller {
+        "deployment" => "deployment-controller",
+        "replicaset" => "replicaset-controller",
+        "replicationcontroller" => "replication-controller",
+        "statefulset" => "statefulset-controller",
+        "daemonset" => "daemon-set-controller",
+        "job" => "job-controller",
+        "cronjob" => "cronjob-controller",
+        "disruption" => "disruption-controller",
+        "endpoint" => "endpoint-controller",
+        "endpointslice" => "endpointslice-controller",
+        "endpointslicemirroring" => "endpointslicemirroring-controller",
+        "namespace" => "namespace-controller",
+        "serviceaccount" => "service-account-controller",
+        "garbagecollector" => "generic-garbage-collector",
+        "horizontalpodautoscaling" => "horizontal-pod-autoscaler",
+        "nodelifecycle" | "taint-eviction" => "node-controller",
+        "resourcequota" => "resourcequota-controller",
+        "clusterrole-aggregation" => "clusterrole-aggregation-controller",
+        "ttl-after-finished" => "ttl-after-finished-controller",
+        "persistentvolume-binder" => "persistent-volume-binder",
+        "pvc-protection" => "pvc-protection-controller",
+        "pv-protection" => "pv-protection-controller",
+        // The others are named as they are.
+        same => same,
+    }
+}

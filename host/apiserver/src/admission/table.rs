@@ -1,6 +1,6 @@
 //! The steps, in order.
 
-use super::{Step, event, lifecycle, pod, priority, runtime_class};
+use super::{Step, escalation, event, lifecycle, pod, priority, runtime_class};
 
 pub const STEPS: &[&dyn Step] = &[
     // First: nothing else need be asked of an object that has no namespace to be in.
@@ -11,4 +11,6 @@ pub const STEPS: &[&dyn Step] = &[
     &pod::DefaultTolerationSeconds,
     &priority::Priority,
     &event::NewEvents,
+    // Of what will be stored, so after everything that changes it.
+    &escalation::Escalation,
 ];

@@ -12,6 +12,7 @@ use crate::server::{ApiService, Shared};
 use crate::write;
 use bytes::Bytes;
 use http::Method;
+use interfaces::authorize::UserInfo;
 use object::{Object, StatusError, Value, json};
 use registry::custom::definition::{self as crd, CLEANUP_FINALIZER, TERMINATING, is_true, set_condition};
 use registry::custom::{Family, rows};
@@ -246,7 +247,7 @@ async fn delete_collection(shared: &Arc<Shared>, row: &Arc<Kind>, namespace: &st
         ..RequestInfo::default()
     };
     let (parts, ()) = http::Request::new(()).into_parts();
-    let call = Call::new(shared.clone(), info, &parts, Query::parse(""), Bytes::new());
+    let call = Call::new(shared.clone(), Arc::new(UserInfo::master("system:apiserver")), info, &parts, Query::parse(""), Bytes::new());
     let target = Target { kind: row.clone(), stored: row.clone(), subresource: None };
     write::delete_collection(&call, &target).await.map(|_| ())
 }

@@ -1,12 +1,13 @@
 //! Who answers which subresource. `""` as group and resource: of every kind that has it.
 
-use super::{Handler, approval, binding, eviction, finalize, log, scale, stream};
+use super::{Handler, approval, binding, eviction, finalize, log, scale, stream, token};
 use registry::Kind;
 
 const ROWS: &[(&str, &str, &str, &dyn Handler)] = &[
     ("", "pods", "binding", &binding::Binding),
     ("", "pods", "eviction", &eviction::Eviction),
     ("", "pods", "log", &log::Log),
+    ("", "serviceaccounts", "token", &token::Token),
     ("", "namespaces", "finalize", &finalize::Finalize),
     ("certificates.k8s.io", "certificatesigningrequests", "approval", &approval::Approval),
     ("", "", "scale", &scale::Scale),

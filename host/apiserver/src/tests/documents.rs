@@ -202,7 +202,7 @@ async fn what_is_switched_off_is_not_there() {
     let store: std::sync::Arc<dyn store::Store> = store::memory::MemoryStore::new();
     let server = crate::ApiServer::new(crate::Config::default(), store.clone(), Registry::configured(&config)).unwrap();
     server.bootstrap().await.unwrap();
-    let f = Fixture { service: server.service(), server, store, user: Some(interfaces::authorize::UserInfo::component("tester", &[])) };
+    let f = Fixture { service: server.service(), server, store, user: Some(interfaces::authorize::UserInfo::master("tester")) };
     for path in ["/apis/batch", "/apis/batch/v1", "/apis/batch/v1/jobs", "/apis/apps/v1/daemonsets", "/openapi/v3/apis/batch/v1"] {
         assert_eq!(f.get(path).await.code, 404, "{path}");
     }

@@ -23,7 +23,7 @@ async fn over_tls(port: u16, tls: rustls::ClientConfig, path: &str) -> (u16, Str
 async fn serves_tls_and_knows_its_clients() {
     let dir = tempfile::tempdir().unwrap();
     let pki = pki::Pki::open(&dir.path().join("tls")).unwrap();
-    let f = Fixture::new().await;
+    let f = Fixture::with_roles(crate::Config::default()).await;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let tls = pki.server_config(&pki::server_names(&["node-a".to_owned(), "10.43.0.1".to_owned()])).unwrap();
@@ -117,17 +117,4 @@ async fn thin_road() {
     for expect in ["MODIFIED a", "MODIFIED a", "DELETED a"] {
         assert_eq!(watch.told().await, expect);
     }
-}
-
-#[tokio::test]
-async fn a_request_on_behalf_of_another_is_refused_and_changes_nothing() {
-    let f = Fixture::new().await;
-    for header in ["Impersonate-User", "Impersonate-Group", "Impersonate-Extra-Scopes"] {
-        let path = "/api/v1/namespaces/default/configmaps";
-        let request = http::Request::builder().method("POST").uri(path).header("content-type", "application/json").header(header, "nobody");
-        let mut request = request.body(axum::body::Body::from(config_map("as").to_string())).unwrap();
-        request.extensions_mut().insert(f.user.clone().unwrap());
-        assert_eq!(f.service.handle(request).await.status(), 403, "{header}");
-    }
-    assert_eq!(f.get("/api/v1/namespaces/default/configmaps/as").await.code, 404);
 }

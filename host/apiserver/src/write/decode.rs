@@ -28,10 +28,11 @@ fn json_of<'b>(call: &'b Call, media: &str) -> Result<std::borrow::Cow<'b, [u8]>
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// Definitions of bodies that are no served kind.
-const BODIES: [(&str, &str); 4] = [
+const BODIES: [(&str, &str); 5] = [
     ("DeleteOptions", "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"),
     ("Binding", "io.k8s.api.core.v1.Binding"),
     ("Scale", "io.k8s.api.autoscaling.v1.Scale"),
+    ("TokenRequest", "io.k8s.api.authentication.v1.TokenRequest"),
     ("Eviction", "io.k8s.api.policy.v1.Eviction"),
 ];
 

@@ -5,7 +5,7 @@ use super::{Deployments, Rollout, numbers, status};
 use crate::conditions::Condition;
 use crate::error::Error;
 use crate::view::{controller_reference, opt_int};
-use client::{Patch, Type, gvr};
+use client::{Type, gvr};
 use object::{Map, Object, Value, json};
 use std::sync::Arc;
 
@@ -126,9 +126,9 @@ impl Deployments {
         if of(deployment) == revision {
             return Ok(());
         }
-        let patch = json!({ "metadata": { "uid": deployment.uid(), "annotations": { REVISION: revision.to_string() } } });
-        let api = self.client.api(&gvr::deployments());
-        let written = api.patch(deployment.namespace(), deployment.name(), None, &Patch::Merge(patch)).await?;
+        let mut changed = deployment.clone();
+        changed.set_at(&["metadata", "annotations", REVISION], json!(revision.to_string()));
+        let written = self.client.api(&gvr::deployments()).update(changed.namespace(), &changed).await?;
         take_over(&mut rollout.deployment, written);
         Ok(())
     }
