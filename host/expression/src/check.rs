@@ -29,7 +29,7 @@ pub(crate) fn check(tree: &mut Expr, ids: u32, declarations: &Declarations, tabl
         *ty = checker.mapping.substitute(ty, true);
     }
     if checker.issues.is_empty() {
-        literals::validate(tree, &mut checker.issues);
+        literals::validate(tree, &checker.types, false, &mut checker.issues);
     }
     if checker.issues.is_empty() { Ok(Checked { types: checker.types, used: checker.used }) } else { Err(checker.issues) }
 }
@@ -51,7 +51,7 @@ impl Checker<'_> {
         let mut ty = match &mut e.kind {
             Kind::Literal(literal) => literal_type(literal),
             Kind::Ident(_) => self.ident(e),
-            Kind::Slot(_) | Kind::TypeName(_) => self.type_of(e),
+            Kind::Slot(_) | Kind::TypeName(_) | Kind::Constant(_) => self.type_of(e),
             Kind::Select(_) => self.select(e),
             Kind::Call(_) => self.call(e),
             Kind::And(_) | Kind::Or(_) => self.logical(e),
@@ -122,7 +122,7 @@ impl Checker<'_> {
         let (target, was_optional) = operand.unwrap_optional();
         let result = match target {
             Type::Map(_, value) => (**value).clone(),
-            Type::Object(object) => match object.fields.get(&field) {
+            Type::Object(object) => match object.field(&field) {
                 Some(found) => found.decl.ty.clone(),
                 None => {
                     self.issue(e.at, format!("undefined field '{field}'"));
@@ -177,7 +177,7 @@ impl Checker<'_> {
         for element in elements {
             let ty = self.check(&mut element.value);
             let ty = self.unwrap_element(element.optional, &element.value, ty);
-            item = Some(self.join(element.value.at, item, ty));
+            item = Some(self.join(item, ty));
         }
         Type::list(item.unwrap_or_else(|| self.mapping.fresh()))
     }
@@ -186,10 +186,10 @@ impl Checker<'_> {
         let (mut key, mut value) = (None, None);
         for entry in entries {
             let ty = self.check(&mut entry.key);
-            key = Some(self.join(entry.key.at, key, ty));
+            key = Some(self.join(key, ty));
             let ty = self.check(&mut entry.value);
             let ty = self.unwrap_element(entry.optional, &entry.value, ty);
-            value = Some(self.join(entry.value.at, value, ty));
+            value = Some(self.join(value, ty));
         }
         match (key, value) {
             (Some(key), Some(value)) => Type::map(key, value),
@@ -214,15 +214,13 @@ impl Checker<'_> {
         }
     }
 
-    /// The common type of a literal's elements: they must agree.
-    fn join(&mut self, at: u32, previous: Option<Type>, current: Type) -> Type {
+    /// The common type of a literal's elements. Whether they may differ is checked when all types are known.
+    fn join(&mut self, previous: Option<Type>, current: Type) -> Type {
         let Some(previous) = previous else { return current };
         if self.mapping.is_assignable(&previous, &current) {
             return most_general(&previous, &current).clone();
         }
-        let (wanted, got) = (self.mapping.substitute(&previous, true), self.mapping.substitute(&current, true));
-        self.mismatch(at, &wanted, &got);
-        Type::Error
+        Type::Dyn
     }
 
     fn construct(&mut self, at: u32, of: &mut Struct) -> Type {
@@ -232,7 +230,7 @@ impl Checker<'_> {
         for field in &mut of.fields {
             let ty = self.check(&mut field.value);
             let ty = self.unwrap_element(field.optional, &field.value, ty);
-            let Some(declared) = object.fields.get(&field.name) else {
+            let Some(declared) = object.field(&field.name) else {
                 self.issue(field.at, format!("undefined field '{}'", field.name));
                 continue;
             };

@@ -112,7 +112,7 @@ impl Decl {
     /// The declaration below a field's escaped name.
     pub fn field(&self, name: &str) -> Option<&Decl> {
         match &self.form {
-            Form::Object(object) => object.fields.get(name).map(|f| f.decl.as_ref()),
+            Form::Object(object) => object.field(name).map(|f| f.decl.as_ref()),
             _ => None,
         }
     }

@@ -27,6 +27,8 @@ pub enum CompileError {
     Issues { source: String, issues: Vec<Issue> },
     /// The expression is fine, but of another type than its place wants.
     Result { wanted: Type, got: Type },
+    /// A conversion of a constant that cannot work: `int('a')`.
+    Constant(EvalError),
 }
 
 /// More than this are only counted (cel-go's `maxErrorsToReport`).
@@ -45,6 +47,7 @@ impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Result { wanted, .. } => write!(f, "must evaluate to a {wanted}"),
+            Self::Constant(error) => write!(f, "program instantiation failed: {error}"),
             Self::Issues { source, issues } => {
                 let lines: Vec<&str> = source.split('\n').collect();
                 for (n, issue) in issues.iter().take(MAX_REPORTED).enumerate() {

@@ -1,8 +1,10 @@
 //! Running a tree over data, with cel-go's cost accounting (`interpreter/interpretable.go`, `runtimecost.go`).
 
+mod fold;
 mod loops;
 mod meter;
 
+pub(crate) use fold::fold;
 pub use meter::Budget;
 pub(crate) use meter::Meter;
 
@@ -93,10 +95,8 @@ impl<'a> Evaluator<'a> {
         match &e.kind {
             Kind::Literal(literal) => Ok(value_of(literal)),
             Kind::Slot(slot) => self.slot(*slot),
-            Kind::TypeName(ty) => {
-                self.meter.charge(IDENT)?;
-                Ok(Value::Type(ty.clone()))
-            }
+            Kind::TypeName(ty) => Ok(Value::Type(ty.clone())),
+            Kind::Constant(value) => Ok(value.clone()),
             Kind::Ident(name) => Err(EvalError::NoSuchAttribute(name.to_string())),
             Kind::Select(select) => self.select(select),
             Kind::Call(call) => self.call(call),
@@ -127,7 +127,7 @@ impl<'a> Evaluator<'a> {
     fn select(&mut self, select: &'a Select) -> Result<Value<'a>> {
         let operand = self.run(&select.operand)?;
         if !select.test {
-            self.meter.charge(SELECT)?;
+            self.meter.charge(SELECT + from_result(&select.operand))?;
         }
         let (target, optional) = match operand {
             Value::Optional(None) if select.test => return Ok(Value::Bool(false)),
@@ -144,6 +144,9 @@ impl<'a> Evaluator<'a> {
             };
         };
         let found = map.field(&select.field)?;
+        if optional && !select.test && found.is_none() {
+            self.meter.refund(SELECT);
+        }
         match (select.test, optional, found) {
             (true, _, found) => Ok(Value::Bool(found.is_some())),
             (_, true, found) => Ok(Value::optional(found)),
@@ -170,10 +173,17 @@ impl<'a> Evaluator<'a> {
     fn conditional(&mut self, parts: &'a [Expr; 3]) -> Result<Value<'a>> {
         let [condition, then, otherwise] = parts;
         match self.run(condition)? {
-            Value::Bool(true) => self.run(then),
-            Value::Bool(false) => self.run(otherwise),
+            Value::Bool(true) => self.branch(then),
+            Value::Bool(false) => self.branch(otherwise),
             _ => Err(EvalError::NoSuchOverload),
         }
+    }
+
+    /// A place that starts at a variable pays for its steps only.
+    fn branch(&mut self, e: &'a Expr) -> Result<Value<'a>> {
+        let value = self.run(e)?;
+        self.meter.refund(u64::from(rooted(e)));
+        Ok(value)
     }
 
     fn list(&mut self, elements: &'a [Element]) -> Result<Value<'a>> {
@@ -231,13 +241,38 @@ impl<'a> Evaluator<'a> {
                     _ => return Err(EvalError::NoSuchOverload),
                 }
             }
-            args.push(self.run(arg)?);
+            match self.run(arg) {
+                Ok(value) => args.push(value),
+                Err(error) if error.is_fatal() => return Err(error),
+                // Both sides of an operator are evaluated, and it is paid, also when a side fails.
+                Err(error) => {
+                    if n == 0
+                        && let ([_, right], None) = (call.args.as_slice(), &call.target)
+                        && let Err(worse) = self.run(right)
+                        && worse.is_fatal()
+                    {
+                        return Err(worse);
+                    }
+                    self.meter.charge(1)?;
+                    return Err(error);
+                }
+            }
         }
         if let Some(value) = lazy {
             return Ok(value);
         }
+        if matches!(call.function.as_ref(), "_[_]" | "_[?_]")
+            && let [operand, index] = call.args.as_slice()
+        {
+            self.meter.charge(from_result(operand))?;
+            self.meter.refund(u64::from(rooted(index)));
+        }
         let mut context = Context::new(&call.function, call.pattern.as_ref(), &mut self.meter, &mut self.patterns);
-        function.invoke(&mut context, &args)
+        let value = if call.free { function.run(&mut context, &args)? } else { function.invoke(&mut context, &args)? };
+        if call.function.as_ref() == "_[?_]" && matches!(value, Value::Optional(None)) {
+            self.meter.refund(SELECT);
+        }
+        Ok(value)
     }
 
     /// The target is evaluated twice upstream (`hasValue()`, then `value()`), so it is paid twice.
@@ -251,7 +286,7 @@ impl<'a> Evaluator<'a> {
             self.meter.charge(1)?;
             return Ok(Value::Optional(None));
         };
-        self.meter.charge(paid + 1 + LIST)?;
+        self.meter.charge(paid + 1)?;
         self.stack.push(Slot::Value(held.as_ref().clone()));
         let body = self.run(&of.body);
         self.stack.pop();
@@ -261,6 +296,26 @@ impl<'a> Evaluator<'a> {
         }
         self.meter.charge(1)?;
         Ok(Value::optional(Some(body)))
+    }
+}
+
+/// Places of data are paid by their steps; one that starts at a result pays for that start too.
+fn from_result(e: &Expr) -> u64 {
+    let place = match &e.kind {
+        Kind::Slot(_) | Kind::Select(_) | Kind::Conditional(_) => true,
+        Kind::Call(call) => matches!(call.function.as_ref(), "_[_]" | "_[?_]"),
+        _ => false,
+    };
+    u64::from(!place)
+}
+
+/// A place that starts at a variable: as an index it pays for its steps only.
+fn rooted(e: &Expr) -> bool {
+    match &e.kind {
+        Kind::Slot(_) => true,
+        Kind::Select(select) => !select.test && rooted(&select.operand),
+        Kind::Call(call) => matches!(call.function.as_ref(), "_[_]" | "_[?_]") && call.args.first().is_some_and(rooted),
+        _ => false,
     }
 }
 

@@ -8,7 +8,7 @@ mod network;
 mod operators;
 mod optionals;
 pub(crate) mod pattern;
-mod price;
+pub(crate) mod price;
 mod quantities;
 mod regexes;
 mod semvers;
@@ -110,6 +110,11 @@ impl Function {
         F: for<'a> Fn(&mut Call<'_>, &[Value<'a>]) -> Result<Value<'a>> + Send + Sync + 'static,
     {
         Self { overloads, implementation: Arc::new(implementation), cost: Some(cost) }
+    }
+
+    /// Runs it.
+    pub(crate) fn run<'a>(&self, call: &mut Call<'_>, args: &[Value<'a>]) -> Result<Value<'a>> {
+        (self.implementation)(call, args)
     }
 
     /// Runs it and pays for it.

@@ -4,7 +4,7 @@ use crate::check;
 use crate::cost::{self, Estimate};
 use crate::declare::Declarations;
 use crate::error::{CompileError, EvalError};
-use crate::eval::{Bindings, Budget, Evaluator};
+use crate::eval::{Bindings, Budget, Evaluator, fold};
 use crate::functions::{Library, Table};
 use crate::syntax::{ast::Expr, parse};
 use crate::types::Type;
@@ -60,6 +60,7 @@ impl Environment {
             return Err(CompileError::Result { wanted: wanted.clone(), got: result });
         }
         let estimate = cost::estimate(&tree, &checked.types, declarations, &self.table);
+        fold(&mut tree, &self.table).map_err(CompileError::Constant)?;
         Ok(Program { tree, declarations: declarations.clone(), table: self.table.clone(), used: checked.used, result, estimate })
     }
 }

@@ -67,6 +67,13 @@ pub struct Field {
     pub decl: Arc<Decl>,
 }
 
+impl ObjectType {
+    /// By the name in an expression; reserved words need no escaping behind a dot.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.get(name).or_else(|| self.fields.get(format!("__{name}__").as_str()).filter(|f| *f.json == *name))
+    }
+}
+
 impl PartialEq for ObjectType {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name

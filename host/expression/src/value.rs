@@ -43,9 +43,14 @@ pub enum Value<'a> {
     Preserved(&'a Json),
 }
 
-/// Nanoseconds since the epoch, within the years 1 to 9999.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Timestamp(pub i128);
+/// A moment within the years 1 to 9999. Two are equal when they are the same moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Timestamp {
+    /// Since the epoch.
+    pub nanos: i128,
+    /// Seconds east of UTC in which it was written, and is written again.
+    pub offset: i32,
+}
 
 /// Nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,8 +64,14 @@ pub enum Text<'a> {
 
 #[derive(Clone, Debug)]
 pub enum List<'a> {
-    Json { items: &'a [Json], item: &'a Decl, kind: &'a ListKind },
+    Json {
+        items: &'a [Json],
+        item: &'a Decl,
+        kind: &'a ListKind,
+    },
     Built(Arc<Vec<Value<'a>>>),
+    /// What `+` made of a set or map list: of the same kind.
+    Keyed(Arc<Vec<Value<'a>>>, &'a ListKind),
 }
 
 #[derive(Clone, Debug)]
@@ -102,6 +113,28 @@ pub trait Opaque: Any + fmt::Debug + Send + Sync {
     /// For `optional.ofNonZeroValue`.
     fn is_zero(&self) -> bool {
         false
+    }
+}
+
+impl Timestamp {
+    pub fn utc(nanos: i128) -> Self {
+        Self { nanos, offset: 0 }
+    }
+}
+impl PartialEq for Timestamp {
+    fn eq(&self, other: &Self) -> bool {
+        self.nanos == other.nanos
+    }
+}
+impl Eq for Timestamp {}
+impl Ord for Timestamp {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.nanos.cmp(&other.nanos)
+    }
+}
+impl PartialOrd for Timestamp {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -186,7 +219,9 @@ impl<'a> Value<'a> {
             Self::String(text) => text.is_empty(),
             Self::Bytes(bytes) => bytes.is_empty(),
             Self::Duration(d) => d.0 == 0,
-            Self::Timestamp(_) | Self::Type(_) | Self::Preserved(_) => false,
+            // The zero time of Go.
+            Self::Timestamp(at) => at.nanos == -62_135_596_800_000_000_000,
+            Self::Type(_) | Self::Preserved(_) => false,
             Self::List(list) => list.is_empty(),
             Self::Map(map) => map.is_empty(),
             Self::Optional(of) => of.is_none(),
@@ -199,11 +234,17 @@ impl<'a> List<'a> {
     pub fn len(&self) -> usize {
         match self {
             Self::Json { items, .. } => items.len(),
-            Self::Built(items) => items.len(),
+            Self::Built(items) | Self::Keyed(items, _) => items.len(),
         }
     }
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+    pub(crate) fn kind(&self) -> Option<&'a ListKind> {
+        match self {
+            Self::Json { kind, .. } | Self::Keyed(_, kind) => Some(kind),
+            Self::Built(_) => None,
+        }
     }
 
     /// The item at an index; data that its schema does not allow is an error.
@@ -211,7 +252,7 @@ impl<'a> List<'a> {
         let outside = || EvalError::IndexOutOfBounds(i64::try_from(index).unwrap_or(i64::MAX));
         match self {
             Self::Json { items, item, .. } => from_json(items.get(index).ok_or_else(outside)?, item),
-            Self::Built(items) => items.get(index).cloned().ok_or_else(outside),
+            Self::Built(items) | Self::Keyed(items, _) => items.get(index).cloned().ok_or_else(outside),
         }
     }
 
@@ -222,7 +263,7 @@ impl<'a> List<'a> {
     /// All items, read.
     pub fn to_vec(&self) -> Result<Vec<Value<'a>>> {
         match self {
-            Self::Built(items) => Ok(items.as_ref().clone()),
+            Self::Built(items) | Self::Keyed(items, _) => Ok(items.as_ref().clone()),
             Self::Json { .. } => self.iter().collect(),
         }
     }
@@ -252,7 +293,7 @@ impl<'a> Map<'a> {
     pub fn field(&self, name: &str) -> Result<Option<Value<'a>>> {
         match self {
             Self::Object { entries, ty } => {
-                let Some(field) = ty.fields.get(name) else { return Ok(None) };
+                let Some(field) = ty.field(name) else { return Ok(None) };
                 let value = entries.get(field.json.as_ref()).filter(|v| !v.is_null());
                 value.map(|v| from_json(v, &field.decl)).transpose()
             }

@@ -93,6 +93,7 @@ fn list_kind(schema: &Json) -> ListKind {
 }
 
 fn object(schema: &Json, root: bool, name: &str, below: impl Fn(&Json, &str) -> Option<Decl>) -> Decl {
+    let root = root && !is_complete(schema);
     let empty = serde_json::Map::new();
     let properties = schema.get("properties").and_then(Json::as_object).unwrap_or(&empty);
     let required: Vec<&str> = schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
@@ -119,6 +120,19 @@ fn object(schema: &Json, root: bool, name: &str, below: impl Fn(&Json, &str) -> 
     }
     let object = Arc::new(ObjectType { name: name.into(), fields });
     Decl { ty: Type::Object(object.clone()), form: Form::Object(object), max: 0, min_size, nullable: false }
+}
+
+/// A root whose schema tells all that expressions see of every resource is taken as it is.
+fn is_complete(schema: &Json) -> bool {
+    let is = |path: &[&str], wanted: &str| {
+        let place = path.iter().try_fold(schema, |at, name| at.get("properties")?.get(name));
+        place.and_then(|at| at.get("type")).and_then(Json::as_str) == Some(wanted)
+    };
+    is(&["kind"], "string")
+        && is(&["apiVersion"], "string")
+        && is(&["metadata"], "object")
+        && is(&["metadata", "name"], "string")
+        && is(&["metadata", "generateName"], "string")
 }
 
 /// Of all metadata, expressions see `name` and `generateName`.

@@ -5,9 +5,10 @@ use super::*;
 use crate::value::{List, compare};
 use std::cmp::Ordering;
 
-/// `@not_strictly_false(@result)` and `@result` of `all`; `exists` negates it first.
-const ALL_STEP: u64 = 3;
-const EXISTS_STEP: u64 = 4;
+/// `@not_strictly_false(@result)` of `all`; `exists` negates it first. Paid before each turn, also before the one that
+/// does not come because the outcome is decided.
+const ALL_CONDITION: u64 = IDENT + 1;
+const EXISTS_CONDITION: u64 = IDENT + 2;
 /// `@result + [x]`: reading, list of one, concatenation.
 const APPEND: u64 = IDENT + LIST + 1;
 /// `cel.@mapInsert(@result, k, v)`: reading the accumulator, the call.
@@ -16,11 +17,6 @@ const INSERT: u64 = IDENT + 1;
 impl<'a> Evaluator<'a> {
     pub(super) fn fold(&mut self, of: &'a Loop) -> Result<Value<'a>> {
         let range = self.run(&of.range)?;
-        match of.kind {
-            LoopKind::List | LoopKind::Filter | LoopKind::SortBy => self.meter.charge(LIST)?,
-            LoopKind::Map | LoopKind::MapEntry => self.meter.charge(MAP)?,
-            _ => {}
-        }
         let depth = self.stack.len();
         let out = self.fold_over(of, range);
         self.stack.truncate(depth);
@@ -36,18 +32,26 @@ impl<'a> Evaluator<'a> {
                     let index = || Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
                     let (first, second) = if of.var2.is_some() { (index(), Some(item)) } else { (item, None) };
                     if self.turn(of, &mut fold, first, second)? {
+                        if n + 1 < list.len() {
+                            self.meter.charge(condition(of.kind))?;
+                        }
                         break;
                     }
                 }
             }
             Value::Map(map) => {
                 self.meter.work_len(map.len())?;
-                for key in map.keys() {
+                let keys = map.keys();
+                let count = keys.len();
+                for (n, key) in keys.into_iter().enumerate() {
                     let value = match &of.var2 {
                         Some(_) => map.find(&key)?,
                         None => None,
                     };
                     if self.turn(of, &mut fold, key, value)? {
+                        if n + 1 < count {
+                            self.meter.charge(condition(of.kind))?;
+                        }
                         break;
                     }
                 }
@@ -74,7 +78,7 @@ impl<'a> Evaluator<'a> {
         match of.kind {
             LoopKind::All | LoopKind::Exists => {
                 let decisive = of.kind == LoopKind::Exists;
-                self.meter.charge(if decisive { EXISTS_STEP } else { ALL_STEP })?;
+                self.meter.charge(condition(of.kind) + IDENT)?;
                 match self.run(&of.body) {
                     Ok(Value::Bool(b)) if b == decisive => {
                         fold.decided = true;
@@ -88,13 +92,13 @@ impl<'a> Evaluator<'a> {
             }
             LoopKind::ExistsOne => {
                 let holds = self.holds(&of.body)?;
-                self.meter.charge(if holds { IDENT + 1 } else { IDENT })?;
+                self.meter.charge(if holds { IDENT + 1 } else { 0 })?;
                 fold.count += u64::from(holds);
             }
             LoopKind::Filter => {
                 let holds = self.holds(&of.body)?;
                 // The item is read once more to be listed.
-                self.meter.charge(if holds { APPEND + IDENT } else { IDENT })?;
+                self.meter.charge(if holds { APPEND + IDENT } else { 0 })?;
                 if holds {
                     fold.items.push(first);
                 }
@@ -103,7 +107,6 @@ impl<'a> Evaluator<'a> {
                 if let Some(filter) = &of.filter
                     && !self.holds(filter)?
                 {
-                    self.meter.charge(IDENT)?;
                     return Ok(false);
                 }
                 let body = self.run(&of.body)?;
@@ -170,15 +173,25 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// `@sortByAssociatedKeys`: the list and the list of keys are read, and compared each with each, as the price says.
     fn sorted(&mut self, mut keys: Vec<(Value<'a>, Value<'a>)>) -> Result<Value<'a>> {
-        let count = u64::try_from(keys.len()).unwrap_or(u64::MAX);
-        self.meter.charge(count.saturating_mul(count.checked_ilog2().unwrap_or(0).into()).max(1))?;
+        let list = List::Built(Arc::new(keys.iter().take(1).map(|(key, _)| key.clone()).collect()));
+        self.meter.charge(2 * IDENT)?;
+        self.meter.charge(crate::functions::price::self_compare(&list, keys.len()))?;
         let same = keys.windows(2).all(|w| matches!(w, [(a, _), (b, _)] if compare(a, b).is_some()));
         if !same || keys.first().is_some_and(|(k, _)| compare(k, k).is_none()) {
             return Err(EvalError::argument("list elements must have the same type"));
         }
         keys.sort_by(|(a, _), (b, _)| compare(a, b).unwrap_or(Ordering::Equal));
         Ok(Value::list(keys.into_iter().map(|(_, item)| item).collect()))
+    }
+}
+
+fn condition(kind: LoopKind) -> u64 {
+    match kind {
+        LoopKind::All => ALL_CONDITION,
+        LoopKind::Exists => EXISTS_CONDITION,
+        _ => 0,
     }
 }
 

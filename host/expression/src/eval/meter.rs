@@ -25,6 +25,11 @@ impl Meter {
         if self.spent > self.limit { Err(EvalError::CallLimit) } else { Ok(()) }
     }
 
+    /// Gives back what was paid for something that costs nothing at its place.
+    pub fn refund(&mut self, cost: u64) {
+        self.spent = self.spent.saturating_sub(cost);
+    }
+
     /// Pays for steps that cost nothing upstream.
     pub fn work(&mut self, steps: u64) -> Result<(), EvalError> {
         self.work_left = self.work_left.checked_sub(steps).ok_or(EvalError::CallLimit)?;

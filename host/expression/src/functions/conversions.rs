@@ -35,7 +35,7 @@ pub(super) const ROWS: &[Row] = &[
         [Value::Uint(n)] => i64::try_from(*n).map(Value::Int).map_err(|_| OVERFLOW),
         [Value::Double(d)] => double_to_int(*d).map(Value::Int).ok_or(OVERFLOW),
         [Value::Duration(d)] => Ok(Value::Int(d.0)),
-        [Value::Timestamp(at)] => i64::try_from(at.0.div_euclid(1_000_000_000)).map(Value::Int).map_err(|_| OVERFLOW),
+        [Value::Timestamp(at)] => i64::try_from(at.nanos.div_euclid(1_000_000_000)).map(Value::Int).map_err(|_| OVERFLOW),
         [Value::String(text)] => text.parse().map(Value::Int).map_err(|_| conversion(text, "int")),
         _ => no_overload(),
     }),
@@ -88,7 +88,7 @@ pub(super) const ROWS: &[Row] = &[
     ("timestamp", &["(timestamp):timestamp", "(int):timestamp", "(string):timestamp"], |_, args| match args {
         [Value::Timestamp(at)] => Ok(Value::Timestamp(*at)),
         [Value::Int(seconds)] => {
-            let at = Timestamp(i128::from(*seconds) * 1_000_000_000);
+            let at = Timestamp::utc(i128::from(*seconds) * 1_000_000_000);
             if times::in_range(at) { Ok(Value::Timestamp(at)) } else { Err(EvalError::Arithmetic("timestamp overflow")) }
         }
         [Value::String(text)] => times::parse_timestamp(text).map(Value::Timestamp).ok_or_else(|| conversion(text, "timestamp")),

@@ -48,7 +48,7 @@ pub(super) const ROWS: &[Row] = &[
         Ok(Value::Bool(true))
     }),
     ("sum", &["list(int).():int", "list(uint).():uint", "list(double).():double", "list(duration).():duration"], |call, args| {
-        sum(items(call, args)?)
+        sum(items(call, args)?, zero(args))
     }),
     ("min", EXTREME, |call, args| extreme(call, args, "min", Ordering::Less)),
     ("max", EXTREME, |call, args| extreme(call, args, "max", Ordering::Greater)),
@@ -129,7 +129,20 @@ fn end<'a>(args: &[Value<'a>], which: impl FnOnce(usize) -> Option<usize>) -> Re
     }
 }
 
-fn sum(items: Vec<Value<'_>>) -> Result<Value<'_>> {
+/// Of an empty list, by what it was declared to hold.
+fn zero<'a>(args: &[Value<'a>]) -> Value<'a> {
+    match args.first() {
+        Some(Value::List(List::Json { item, .. })) => match item.ty {
+            Type::Uint => Value::Uint(0),
+            Type::Double => Value::Double(0.0),
+            Type::Duration => Value::Duration(Duration(0)),
+            _ => Value::Int(0),
+        },
+        _ => Value::Int(0),
+    }
+}
+
+fn sum<'a>(items: Vec<Value<'a>>, zero: Value<'a>) -> Result<Value<'a>> {
     let mut out: Option<Value<'_>> = None;
     for item in items {
         out = Some(match (out, item) {
@@ -145,7 +158,7 @@ fn sum(items: Vec<Value<'_>>) -> Result<Value<'_>> {
             _ => return no_overload(),
         });
     }
-    Ok(out.unwrap_or(Value::Int(0)))
+    Ok(out.unwrap_or(zero))
 }
 
 fn extreme<'a>(call: &mut Call<'_>, args: &[Value<'a>], name: &str, wanted: Ordering) -> Result<Value<'a>> {

@@ -69,9 +69,9 @@ pub(super) const ROWS: &[Row] = &[
             [Value::Int(a), Value::Int(b)] => a.checked_sub(*b).map(Value::Int).ok_or(INT),
             [Value::Uint(a), Value::Uint(b)] => a.checked_sub(*b).map(Value::Uint).ok_or(UINT),
             [Value::Duration(a), Value::Duration(b)] => a.0.checked_sub(b.0).map(|n| Value::Duration(Duration(n))).ok_or(DURATION),
-            [Value::Timestamp(a), Value::Duration(b)] => timestamp(a.0 - i128::from(b.0)),
+            [Value::Timestamp(a), Value::Duration(b)] => timestamp(a, -i128::from(b.0)),
             [Value::Timestamp(a), Value::Timestamp(b)] => {
-                i64::try_from(a.0 - b.0).map(|n| Value::Duration(Duration(n))).map_err(|_| DURATION)
+                i64::try_from(a.nanos - b.nanos).map(|n| Value::Duration(Duration(n))).map_err(|_| DURATION)
             }
             _ => no_overload(),
         },
@@ -180,32 +180,29 @@ fn add<'a>(call: &mut Call<'_>, args: &[Value<'a>]) -> Result<Value<'a>> {
             Ok(Value::Bytes(a.iter().chain(b.iter()).copied().collect()))
         }
         [Value::Duration(a), Value::Duration(b)] => a.0.checked_add(b.0).map(|n| Value::Duration(Duration(n))).ok_or(DURATION),
-        [Value::Timestamp(a), Value::Duration(b)] | [Value::Duration(b), Value::Timestamp(a)] => timestamp(a.0 + i128::from(b.0)),
+        [Value::Timestamp(a), Value::Duration(b)] | [Value::Duration(b), Value::Timestamp(a)] => timestamp(a, i128::from(b.0)),
         [Value::List(a), Value::List(b)] => concat(call, a, b),
         _ => no_overload(),
     }
 }
 
-fn timestamp<'a>(nanos: i128) -> Result<Value<'a>> {
-    let at = Timestamp(nanos);
+fn timestamp<'a>(at: &Timestamp, by: i128) -> Result<Value<'a>> {
+    let at = Timestamp { nanos: at.nanos + by, ..*at };
     if times::in_range(at) { Ok(Value::Timestamp(at)) } else { Err(EvalError::Arithmetic("timestamp overflow")) }
 }
 
 /// `+` of lists: by the list type of the left one, when it is data.
 fn concat<'a>(call: &mut Call<'_>, a: &List<'a>, b: &List<'a>) -> Result<Value<'a>> {
     call.work(a.len() + b.len())?;
-    let kind = match a {
-        List::Json { kind, .. } => *kind,
-        List::Built(_) => &ListKind::Atomic,
-    };
+    let kind = a.kind();
     let mut out = a.to_vec()?;
-    if matches!(kind, ListKind::Atomic) {
+    let Some(kind @ (ListKind::Set | ListKind::Map(_))) = kind else {
         out.reserve(b.len());
         for item in b.iter() {
             out.push(item?);
         }
         return Ok(Value::list(out));
-    }
+    };
     // A set keeps what it has and takes what is new; a map list replaces items of the same keys where they are.
     let mut places: Index<Option<String>, usize> = Index::new();
     for (n, item) in out.iter().enumerate() {
@@ -223,7 +220,7 @@ fn concat<'a>(call: &mut Call<'_>, a: &List<'a>, b: &List<'a>) -> Result<Value<'
             }
         }
     }
-    Ok(Value::list(out))
+    Ok(Value::List(List::Keyed(Arc::new(out), kind)))
 }
 
 pub(super) fn contains(call: &mut Call<'_>, list: &List<'_>, item: &Value<'_>) -> Result<bool> {

@@ -24,13 +24,32 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
 fn translate(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len() + 16);
     let mut rest = pattern;
+    let mut open = 0u32;
     while let Some(c) = rest.chars().next() {
         let behind = rest.get(c.len_utf8()..).unwrap_or_default();
         rest = match c {
+            ')' if open == 0 => return Err(format!("unexpected ): `{pattern}`")),
+            ')' => {
+                open -= 1;
+                out.push(')');
+                behind
+            }
+            '*' | '+' | '?' => {
+                out.push(c);
+                stacked(pattern, rest, behind, &mut out)?
+            }
             '\\' => escape(behind, false, &mut out)?,
             '[' => class(behind, &mut out)?,
-            '{' => repeat(behind, &mut out)?,
-            '(' => group(behind, &mut out)?,
+            '{' => {
+                let length = out.len();
+                let after = repeat(behind, &mut out)?;
+                // Literal braces repeat nothing.
+                if out.get(length..) == Some("\\{") { after } else { stacked(pattern, rest, after, &mut out)? }
+            }
+            '(' => {
+                open += 1;
+                group(behind, &mut out)?
+            }
             c => {
                 out.push(c);
                 behind
@@ -38,6 +57,31 @@ fn translate(pattern: &str) -> Result<String, String> {
         };
     }
     Ok(out)
+}
+
+/// Behind a repetition: it may be made lazy, but not be repeated itself.
+fn stacked<'p>(pattern: &str, from: &'p str, behind: &'p str, out: &mut String) -> Result<&'p str, String> {
+    let behind = match behind.strip_prefix('?') {
+        Some(rest) => {
+            out.push('?');
+            rest
+        }
+        None => behind,
+    };
+    let again = match behind.chars().next() {
+        Some('*' | '+' | '?') => 1,
+        Some('{') => match repeat(behind.get(1..).unwrap_or_default(), &mut String::new()) {
+            Ok(rest) if behind.len() - rest.len() > 1 => behind.len() - rest.len(),
+            _ => 0,
+        },
+        _ => 0,
+    };
+    if again == 0 {
+        return Ok(behind);
+    }
+    let start = pattern.len() - from.len();
+    let told = pattern.get(start..pattern.len() - behind.len() + again).unwrap_or_default();
+    Err(format!("invalid nested repetition operator: `{told}`"))
 }
 
 /// What follows a backslash; gives the rest.

@@ -37,7 +37,8 @@ pub(super) fn before(name: &str, args: &[Value<'_>], meter: &mut Meter) -> Resul
         "_<_" | "_<=_" | "_>_" | "_>=_" if texts(0) => scaled(size(args, 0).min(size(args, 1)) as f64, TEXT),
         "_+_" if texts(0) => scaled((size(args, 0).saturating_add(size(args, 1))) as f64, TEXT),
         "@in" if matches!(args.get(1), Some(Value::List(_))) => size(args, 1),
-        "startsWith" | "endsWith" | "format" | "strings.quote" => text(args, 0, 1.0),
+        "startsWith" | "endsWith" => text(args, 1, 1.0),
+        "format" | "strings.quote" => text(args, 0, 1.0),
         "bytes" if matches!(args.first(), Some(Value::String(_))) => text(args, 0, 1.0),
         "string" if matches!(args.first(), Some(Value::Bytes(_))) => text(args, 0, 1.0),
         "contains" => text(args, 0, 1.0).saturating_mul(text(args, 1, 1.0)),
@@ -70,7 +71,7 @@ pub(super) fn before(name: &str, args: &[Value<'_>], meter: &mut Meter) -> Resul
             allocating(size(args, 0).saturating_mul(depth))
         }
         "distinct" | "sort" => match args.first() {
-            Some(Value::List(list)) => self_compare(list),
+            Some(Value::List(list)) => self_compare(list, list.len()),
             _ => allocating(0),
         },
         "sets.contains" | "sets.intersects" => size(args, 0).saturating_mul(size(args, 1)).saturating_add(1),
@@ -92,8 +93,10 @@ fn allocating(size: u64) -> u64 {
     size.saturating_add(1).saturating_add(crate::eval::LIST)
 }
 
-fn self_compare(list: &List<'_>) -> u64 {
-    let squared = int(list.len()).unsigned_abs().saturating_mul(int(list.len()).unsigned_abs());
+/// Of a list of such items and that length.
+pub(crate) fn self_compare(list: &List<'_>, length: usize) -> u64 {
+    let length = int(length).unsigned_abs();
+    let squared = length.saturating_mul(length);
     let texts = matches!(list.get(0), Ok(Value::String(_) | Value::Bytes(_)));
     allocating((squared as f64 * if texts { 2.0 + TEXT } else { 2.0 }) as u64)
 }

@@ -213,5 +213,5 @@ fn scientific(d: f64, decimals: usize) -> String {
         .map(|c| ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'].get(c.to_digit(10).unwrap_or(0) as usize).copied().unwrap_or('⁰'))
         .collect();
     let sign = if exponent < 0 { "⁻" } else { "" };
-    format!("{mantissa}\u{202f}×\u{202f}10{sign}{raised}")
+    format!("{mantissa}×10{sign}{raised}")
 }

@@ -14,7 +14,7 @@ use clock::{Civil, in_zone};
 
 /// Years 1 to 9999.
 pub(crate) fn in_range(at: Timestamp) -> bool {
-    let seconds = at.0.div_euclid(1_000_000_000);
+    let seconds = at.nanos.div_euclid(1_000_000_000);
     (-62_135_596_800..=253_402_300_799).contains(&seconds)
 }
 

@@ -2,6 +2,7 @@
 //! cel-go's expansion costs is known per kind.
 
 use crate::types::Type;
+use crate::value::Value;
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub(crate) enum Kind {
     Slot(usize),
     /// A type used as value (`type(x) == int`). Made by the checker.
     TypeName(Type),
+    /// Evaluated when compiled: costs nothing when run. Made by folding.
+    Constant(Value<'static>),
     Select(Box<Select>),
     Call(Box<Call>),
     /// All terms of an `&&` chain.
@@ -67,6 +70,10 @@ pub(crate) struct Call {
     pub overloads: Vec<usize>,
     /// The compiled pattern, where a pattern is a literal. Made by the checker.
     pub pattern: Option<regex::Regex>,
+    /// Why the literal pattern of `find` or `findAll` is none.
+    pub wrong_pattern: Option<String>,
+    /// Membership in a list of constants, which cel-go turns into a set: costs nothing. Made by folding.
+    pub free: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -140,7 +147,7 @@ impl Expr {
     /// Every direct part.
     pub fn children(&self) -> Vec<&Expr> {
         match &self.kind {
-            Kind::Literal(_) | Kind::Ident(_) | Kind::Slot(_) | Kind::TypeName(_) => Vec::new(),
+            Kind::Literal(_) | Kind::Ident(_) | Kind::Slot(_) | Kind::TypeName(_) | Kind::Constant(_) => Vec::new(),
             Kind::Select(select) => vec![&select.operand],
             Kind::Call(call) => call.target.iter().chain(&call.args).collect(),
             Kind::And(terms) | Kind::Or(terms) => terms.iter().collect(),
@@ -150,6 +157,28 @@ impl Expr {
             Kind::Struct(of) => of.fields.iter().map(|f| &f.value).collect(),
             Kind::Loop(of) => [&of.range].into_iter().chain(&of.filter).chain([&of.body]).collect(),
             Kind::OptMap(of) => vec![&of.target, &of.body],
+        }
+    }
+
+    /// Every direct part, to change it.
+    pub fn children_mut(&mut self) -> Vec<&mut Expr> {
+        match &mut self.kind {
+            Kind::Literal(_) | Kind::Ident(_) | Kind::Slot(_) | Kind::TypeName(_) | Kind::Constant(_) => Vec::new(),
+            Kind::Select(select) => vec![&mut select.operand],
+            Kind::Call(call) => call.target.iter_mut().chain(&mut call.args).collect(),
+            Kind::And(terms) | Kind::Or(terms) => terms.iter_mut().collect(),
+            Kind::Conditional(parts) => parts.iter_mut().collect(),
+            Kind::List(elements) => elements.iter_mut().map(|e| &mut e.value).collect(),
+            Kind::Map(entries) => entries.iter_mut().flat_map(|e| [&mut e.key, &mut e.value]).collect(),
+            Kind::Struct(of) => of.fields.iter_mut().map(|f| &mut f.value).collect(),
+            Kind::Loop(of) => {
+                let of = of.as_mut();
+                [&mut of.range].into_iter().chain(&mut of.filter).chain([&mut of.body]).collect()
+            }
+            Kind::OptMap(of) => {
+                let of = of.as_mut();
+                vec![&mut of.target, &mut of.body]
+            }
         }
     }
 

@@ -33,9 +33,8 @@ pub(super) fn unescape(token: &str, bytes: bool) -> Result<Vec<u8>, &'static str
             'v' => out.push(11),
             '\\' | '\'' | '"' | '`' | '?' => push(&mut out, kind),
             'x' | 'X' => code(&mut out, &mut chars, "", 2, 16, bytes)?,
-            'u' if !bytes => code(&mut out, &mut chars, "", 4, 16, false)?,
-            'U' if !bytes => code(&mut out, &mut chars, "", 8, 16, false)?,
-            'u' | 'U' => return Err("unable to unescape string"),
+            'u' => code(&mut out, &mut chars, "", 4, 16, false)?,
+            'U' => code(&mut out, &mut chars, "", 8, 16, false)?,
             '0'..='3' => code(&mut out, &mut chars, kind.encode_utf8(&mut [0; 4]), 2, 8, bytes)?,
             _ => return Err("unable to unescape string"),
         }

@@ -173,21 +173,20 @@ impl Parser<'_> {
         loop {
             if let Some(at) = self.eat(".") {
                 let optional = self.eat("?").is_some();
-                let (field, place) = match self.here().token {
-                    Token::Ident => (self.told(), self.place()),
+                let field = match self.here().token {
+                    Token::Ident => self.told(),
                     Token::Escaped => {
                         self.issue(self.place() as usize, "unsupported syntax: '`'");
-                        (self.told(), self.place())
+                        self.told()
                     }
                     _ => {
                         let told = self.told();
-                        let what = if self.here().token == Token::End { "mismatched" } else { "no viable alternative at" };
-                        let rest = if what == "mismatched" { " expecting {'?', IDENTIFIER, ESC_IDENTIFIER}" } else { "" };
-                        let told = if rest.is_empty() { format!(".{told}") } else { told };
-                        return self.fail(format!("{what} input '{told}'{rest}"));
+                        return self.fail(match self.here().token {
+                            Token::Op(_) => format!("no viable alternative at input '.{told}'"),
+                            _ => format!("mismatched input '{told}' expecting IDENTIFIER"),
+                        });
                     }
                 };
-                let _ = place;
                 self.at += 1;
                 if !optional && let Some(open) = self.eat("(") {
                     let args = self.args()?;
@@ -393,7 +392,10 @@ impl Parser<'_> {
 
     fn call(&mut self, at: u32, function: &str, target: Option<Expr>, args: Vec<Expr>) -> Expr {
         let function = Arc::from(function);
-        self.node(at, Kind::Call(Box::new(Call { function, target, args, overloads: Vec::new(), pattern: None })))
+        self.node(
+            at,
+            Kind::Call(Box::new(Call { function, target, args, overloads: Vec::new(), pattern: None, wrong_pattern: None, free: false })),
+        )
     }
 
     pub(super) fn issue(&mut self, at: usize, message: impl Into<String>) {

@@ -77,13 +77,13 @@ fn lists(a: &List<'_>, b: &List<'_>, meter: &mut Meter) -> Result<bool> {
     if a.len() != b.len() {
         return Ok(false);
     }
-    match a {
-        List::Json { kind: ListKind::Set, .. } => {
+    match a.kind() {
+        Some(ListKind::Set) => {
             meter.work_len(a.len() + b.len())?;
             let (left, right) = (keys_of_set(a)?, keys_of_set(b)?);
             Ok(left == right)
         }
-        List::Json { kind: ListKind::Map(keys), .. } => map_lists(a, b, keys, meter),
+        Some(ListKind::Map(keys)) => map_lists(a, b, keys, meter),
         _ => {
             for n in 0..a.len() {
                 if !equal(&a.get(n)?, &b.get(n)?, meter)? {

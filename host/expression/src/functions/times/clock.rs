@@ -22,7 +22,7 @@ pub(super) struct Civil {
 /// here.
 pub(super) fn in_zone(at: Timestamp, zone: &str) -> Result<Civil, EvalError> {
     let offset = offset(zone).ok_or_else(|| EvalError::Argument(format!("unknown time zone {zone}")))?;
-    Ok(civil(Timestamp(at.0 + i128::from(offset) * 1_000_000_000)))
+    Ok(civil(at.nanos + i128::from(offset) * 1_000_000_000))
 }
 
 fn offset(zone: &str) -> Option<i64> {
@@ -40,9 +40,9 @@ fn offset(zone: &str) -> Option<i64> {
     Some(if negative { -seconds } else { seconds })
 }
 
-pub(super) fn civil(at: Timestamp) -> Civil {
-    let seconds = i64::try_from(at.0.div_euclid(1_000_000_000)).unwrap_or(0);
-    let nanos = i64::try_from(at.0.rem_euclid(1_000_000_000)).unwrap_or(0);
+pub(super) fn civil(at: i128) -> Civil {
+    let seconds = i64::try_from(at.div_euclid(1_000_000_000)).unwrap_or(0);
+    let nanos = i64::try_from(at.rem_euclid(1_000_000_000)).unwrap_or(0);
     let days = seconds.div_euclid(86_400);
     let (year, month, day) = date(days);
     let first = days_of(year, 1, 1);

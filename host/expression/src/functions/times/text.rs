@@ -18,7 +18,7 @@ pub(crate) fn parse_timestamp_relaxed(text: &str) -> Option<Timestamp> {
 pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
     let (date, rest) = text.split_at_checked(10)?;
     let days = read_date(date)?;
-    let at = Timestamp(i128::from(days) * 86_400_000_000_000);
+    let at = Timestamp::utc(i128::from(days) * 86_400_000_000_000);
     (rest.is_empty() && in_range(at)).then_some(at)
 }
 
@@ -84,15 +84,19 @@ fn read_timestamp(text: &str, relaxed: bool) -> Option<Timestamp> {
         }
     };
     let total = days * 86_400 + hours * 3600 + minutes * 60 + seconds - offset;
-    let at = Timestamp(i128::from(total) * 1_000_000_000 + i128::from(nanos));
+    let at = Timestamp { nanos: i128::from(total) * 1_000_000_000 + i128::from(nanos), offset: i32::try_from(offset).unwrap_or(0) };
     in_range(at).then_some(at)
 }
 
-/// RFC 3339 in UTC, with as many decimals as are needed.
+/// RFC 3339 in the offset it was written in, with as many decimals as are needed.
 pub(crate) fn format_timestamp(at: Timestamp) -> String {
-    let c = civil(at);
+    let c = civil(at.nanos + i128::from(at.offset) * 1_000_000_000);
+    let zone = match at.offset {
+        0 => "Z".to_owned(),
+        o => format!("{}{:02}:{:02}", if o < 0 { '-' } else { '+' }, o.abs() / 3600, o.abs() / 60 % 60),
+    };
     let (h, m, s) = (c.second_of_day / 3600, c.second_of_day / 60 % 60, c.second_of_day % 60);
-    format!("{:04}-{:02}-{:02}T{h:02}:{m:02}:{s:02}{}Z", c.year, c.month, c.day, fraction(c.nanos))
+    format!("{:04}-{:02}-{:02}T{h:02}:{m:02}:{s:02}{}{zone}", c.year, c.month, c.day, fraction(c.nanos))
 }
 
 fn fraction(nanos: i64) -> String {
