@@ -7,6 +7,7 @@ mod lifecycle;
 mod pod;
 mod priority;
 mod runtime_class;
+mod service_account;
 mod table;
 
 use crate::write::Write;

@@ -21,7 +21,7 @@ pub use impersonate::impersonate;
 pub use node::NodeGraph;
 pub use rbac::{GROUP as RBAC_GROUP, Rbac, Rule, missing, rules_of, told};
 pub use reconcile::reconcile;
-pub use tokens::{BoundTo, Tokens, find as find_core};
+pub use tokens::{BoundTo, POD_SECONDS as POD_TOKEN_SECONDS, Tokens, find as find_core};
 
 use crate::server::Shared;
 use interfaces::authorize::{MASTERS, UNAUTHENTICATED, UserInfo};

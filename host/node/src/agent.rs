@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::fields::Facts;
 use crate::machine::Machine;
+use crate::tokens::Tokens;
 use crate::volumes::Sources;
 use client::{Api, Cache, Client, Recorder, gvr};
 use interfaces::network::PodNetwork;
@@ -61,6 +62,7 @@ impl Agent {
             sources: Sources {
                 config_maps: (client.cache(&gvr::config_maps()), client.api(&gvr::config_maps())),
                 secrets: (client.cache(&gvr::secrets()), client.api(&gvr::secrets())),
+                tokens: Arc::new(Tokens::new(client.api(&gvr::service_accounts()))),
             },
             runs: Runs::default(),
             imported: CancellationToken::new(),

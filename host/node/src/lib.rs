@@ -33,6 +33,7 @@ mod security;
 mod serve;
 #[cfg(test)]
 mod testing;
+mod tokens;
 mod volumes;
 
 pub use config::{Config, Taint};

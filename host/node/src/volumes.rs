@@ -11,6 +11,7 @@ mod sub_path;
 mod table;
 
 use crate::fields::Facts;
+use crate::tokens::Tokens;
 use client::{Api, Cache};
 use interfaces::workload::Mount;
 use object::Object;
@@ -32,11 +33,12 @@ pub enum Error {
     NoVolume { volume: String, container: String },
 }
 
-/// Reads config maps and secrets: the shared cache first, the API when the cache does not (yet) have it.
+/// Reads config maps and secrets, and makes tokens: the shared cache first, the API when the cache does not (yet) have it.
 #[derive(Clone)]
 pub struct Sources {
     pub config_maps: (Arc<Cache>, Api),
     pub secrets: (Arc<Cache>, Api),
+    pub tokens: Arc<Tokens>,
 }
 
 /// What setting up a volume needs to know.

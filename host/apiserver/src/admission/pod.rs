@@ -12,37 +12,6 @@ pub fn is_pod_create(write: &Write<'_>, old: Option<&Object>) -> bool {
     old.is_none() && write.kind.group.is_empty() && write.kind.resource == "pods" && write.subresource.is_none()
 }
 
-/// `ServiceAccount` (`kubernetes/plugin/pkg/admission/serviceaccount/admission.go`): pods run as `default` unless they say
-/// otherwise, and pull with the secrets of their account unless they bring their own.
-pub struct ServiceAccountName;
-
-#[async_trait]
-impl Step for ServiceAccountName {
-    async fn mutate(&self, write: &Write<'_>, new: &mut Object, old: Option<&Object>) -> Result<(), StatusError> {
-        if !is_pod_create(write, old) {
-            return Ok(());
-        }
-        let old_field = new.str_at(&["spec", "serviceAccount"]).to_owned();
-        let mut name = new.str_at(&["spec", "serviceAccountName"]).to_owned();
-        if name.is_empty() {
-            name = if old_field.is_empty() { "default".to_owned() } else { old_field };
-        }
-        // Both names of the field carry it, as upstream's conversion does.
-        new.set_at(&["spec", "serviceAccountName"], json!(name));
-        new.set_at(&["spec", "serviceAccount"], json!(name));
-        let own = new.at(&["spec", "imagePullSecrets"]).and_then(Value::as_array);
-        if own.is_none_or(Vec::is_empty) {
-            let shared = &write.call.shared;
-            let Some(row) = shared.registry.resource_by_name("", "v1", "serviceaccounts") else { return Ok(()) };
-            let account = shared.caches.of(&row)?.get(&crate::server::object_key(&row, &write.call.info.namespace, &name));
-            if let Some(secrets) = account.and_then(|account| account.object().at(&["imagePullSecrets"]).cloned()) {
-                new.set_at(&["spec", "imagePullSecrets"], secrets);
-            }
-        }
-        Ok(())
-    }
-}
-
 /// `DefaultTolerationSeconds`.
 pub struct DefaultTolerationSeconds;
 

@@ -1,13 +1,13 @@
 //! The steps, in order.
 
-use super::{Step, escalation, event, lifecycle, pod, priority, runtime_class};
+use super::{Step, escalation, event, lifecycle, pod, priority, runtime_class, service_account};
 
 pub const STEPS: &[&dyn Step] = &[
     // First: nothing else need be asked of an object that has no namespace to be in.
     &lifecycle::NamespaceLifecycle,
     // Before defaults that the class may bring are needed by anything else.
     &runtime_class::RuntimeClass,
-    &pod::ServiceAccountName,
+    &service_account::ServiceAccount,
     &pod::DefaultTolerationSeconds,
     &priority::Priority,
     &event::NewEvents,

@@ -347,3 +347,179 @@ async fn a_decision_costs_microseconds() {
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed() / 1000);
     println!("{:?} a decision", started.elapsed() / 1000);
 }
+
+mod accounts {
+    use super::*;
+
+    async fn fixture() -> Fixture {
+        let f = Fixture::with_roles(Config { tokens: Some(super::super::tokens()), ..Config::default() }).await;
+        f.post("/api/v1/namespaces/default/serviceaccounts", &json!({ "metadata": { "name": "default" } })).await.expect(201);
+        f
+    }
+
+    fn pod(name: &str, spec: Value) -> Value {
+        let mut pod = json!({ "metadata": { "name": name }, "spec": { "containers": [{ "name": "c", "image": "example.test/app:1" }] } });
+        for (key, value) in spec.as_object().unwrap() {
+            pod["spec"][key] = value.clone();
+        }
+        pod
+    }
+
+    fn token_request(spec: Value) -> Value {
+        json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec })
+    }
+
+    impl Fixture {
+        async fn token(&self, account: &str, spec: Value) -> String {
+            let path = format!("/api/v1/namespaces/default/serviceaccounts/{account}/token");
+            self.post(&path, &token_request(spec)).await.expect(201)["status"]["token"].as_str().unwrap().to_owned()
+        }
+
+        async fn review(&self, token: &str, audiences: Value) -> Value {
+            let review = json!({ "spec": { "token": token, "audiences": audiences } });
+            self.post("/apis/authentication.k8s.io/v1/tokenreviews", &review).await.expect(201)["status"].clone()
+        }
+    }
+
+    #[tokio::test]
+    async fn tokens_are_as_asked_for() {
+        let f = fixture().await;
+        f.post("/api/v1/namespaces/default/pods", &pod("p", json!({}))).await.expect(201);
+        f.post("/api/v1/namespaces/default/secrets", &json!({ "metadata": { "name": "s" } })).await.expect(201);
+        let bound =
+            |kind: &str, name: &str, uid: &str| json!({ "boundObjectRef": { "apiVersion": "v1", "kind": kind, "name": name, "uid": uid } });
+        f.post("/api/v1/namespaces/default/serviceaccounts", &json!({ "metadata": { "name": "other" } })).await.expect(201);
+        for (account, spec, code, told) in [
+            ("default", json!({}), 201, ""),
+            ("none", json!({}), 404, "serviceaccounts \"none\" not found"),
+            ("default", json!({ "expirationSeconds": 599 }), 422, "may not specify a duration less than 10 minutes"),
+            ("default", json!({ "expirationSeconds": 4294967297u64 }), 422, "may not specify a duration larger than 2^32 seconds"),
+            ("default", bound("Pod", "p", ""), 201, ""),
+            ("default", bound("Pod", "q", ""), 404, "pods \"q\" not found"),
+            ("default", bound("Secret", "s", ""), 201, ""),
+            ("default", bound("Pod", "p", "x"), 409, "does not match the UID in record"),
+            ("default", bound("ConfigMap", "p", "x"), 400, "cannot bind token to object of type"),
+            ("other", bound("Pod", "p", ""), 400, "to pod running with different serviceaccount name."),
+        ] {
+            let path = format!("/api/v1/namespaces/default/serviceaccounts/{account}/token");
+            let answer = f.post(&path, &token_request(spec.clone())).await;
+            assert!(answer.code == code && answer.message().contains(told), "{account} {spec}: {} {}", answer.code, answer.message());
+        }
+        let answer = f.post("/api/v1/namespaces/default/serviceaccounts/default/token", &token_request(json!({}))).await.expect(201);
+        assert_eq!(answer["spec"], json!({ "audiences": ["https://issuer"], "expirationSeconds": 3600 }));
+        assert_eq!(answer["metadata"]["name"], "default");
+    }
+
+    #[tokio::test]
+    async fn tokens_name_their_account_until_what_they_are_bound_to_ends() {
+        let f = fixture().await;
+        let made = f.post("/api/v1/namespaces/default/pods", &pod("p", json!({ "nodeName": "n" }))).await.expect(201);
+        let bound = json!({ "boundObjectRef": { "apiVersion": "v1", "kind": "Pod", "name": "p" } });
+        let (plain, of_pod) = (f.token("default", json!({})).await, f.token("default", bound).await);
+        f.role("reader", json!([{ "verbs": ["get", "list"], "apiGroups": [""], "resources": ["configmaps"] }])).await;
+        f.bind(
+            "accounts",
+            "reader",
+            json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:serviceaccounts:default" }),
+        )
+        .await;
+        f.seen().await;
+        let nobody = f.user("", &[]);
+        let with = |token: &str| format!("Bearer {token}");
+        let get = |token: String, path: &'static str| {
+            let nobody = &nobody;
+            async move { nobody.with_headers("GET", path, &[("authorization", &with(&token))], Value::Null).await.code }
+        };
+        assert_eq!(get(plain.clone(), "/api/v1/namespaces/default/configmaps").await, 200);
+        assert_eq!(get(of_pod.clone(), "/api/v1/namespaces/default/configmaps").await, 200);
+        assert_eq!(get(plain.clone(), "/api/v1/namespaces/default/secrets").await, 403);
+        assert_eq!(get(format!("{plain}x"), "/api/v1/namespaces/default/configmaps").await, 401);
+        let status = f.review(&of_pod, json!([])).await;
+        let user = &status["user"];
+        assert_eq!((&status["authenticated"], &status["audiences"]), (&json!(true), &json!(["https://issuer"])));
+        assert_eq!(user["username"], "system:serviceaccount:default:default");
+        assert_eq!(user["groups"], json!(["system:serviceaccounts", "system:serviceaccounts:default", "system:authenticated"]));
+        assert_eq!(user["extra"]["authentication.kubernetes.io/pod-name"], json!(["p"]));
+        assert_eq!(user["extra"]["authentication.kubernetes.io/pod-uid"], json!([made["metadata"]["uid"]]));
+        assert!(user["extra"]["authentication.kubernetes.io/credential-id"][0].as_str().unwrap().starts_with("JTI="));
+        // Another audience is another door.
+        let vault = f.token("default", json!({ "audiences": ["vault"] })).await;
+        assert_eq!(get(vault.clone(), "/api/v1/namespaces/default/configmaps").await, 401);
+        assert_eq!(f.review(&vault, json!(["vault", "x"])).await["audiences"], json!(["vault"]));
+        assert_eq!(f.review(&vault, json!([])).await["authenticated"], Value::Null);
+        // What it was bound to ends, or is another of the same name.
+        f.send("DELETE", "/api/v1/namespaces/default/pods/p?gracePeriodSeconds=0", "", "", Body::empty()).await.expect(200);
+        f.seen().await;
+        assert_eq!(get(of_pod.clone(), "/api/v1/namespaces/default/configmaps").await, 401);
+        f.post("/api/v1/namespaces/default/pods", &pod("p", json!({}))).await.expect(201);
+        f.seen().await;
+        assert_eq!(get(of_pod, "/api/v1/namespaces/default/configmaps").await, 401);
+        f.delete("/api/v1/namespaces/default/serviceaccounts/default").await.expect(200);
+        f.seen().await;
+        assert_eq!(get(plain, "/api/v1/namespaces/default/configmaps").await, 401);
+    }
+
+    #[tokio::test]
+    async fn others_can_verify_tokens_by_the_published_key() {
+        let f = fixture().await;
+        let account = f.user("system:serviceaccount:a:b", &["system:serviceaccounts"]);
+        let document = account.get("/.well-known/openid-configuration").await.expect(200);
+        assert_eq!(document["issuer"], "https://issuer");
+        assert!(document["jwks_uri"].as_str().unwrap().ends_with("/openid/v1/jwks"));
+        let answer = account.get("/openid/v1/jwks").await;
+        assert_eq!(answer.headers["content-type"], "application/jwk-set+json");
+        let key = answer.expect(200)["keys"][0].clone();
+        assert_eq!((&key["kty"], &key["crv"], &key["alg"], &key["use"]), (&json!("EC"), &json!("P-256"), &json!("ES256"), &json!("sig")));
+        f.user("u", &[]).get("/openid/v1/jwks").await.expect(403);
+        f.user("", &[]).get("/openid/v1/jwks").await.expect(401);
+    }
+
+    #[tokio::test]
+    async fn pods_run_under_an_account_and_get_its_token() {
+        let f = fixture().await;
+        let accounts = "/api/v1/namespaces/default/serviceaccounts";
+        f.post(
+            accounts,
+            &json!({ "metadata": { "name": "quiet" }, "automountServiceAccountToken": false, "imagePullSecrets": [{ "name": "pull" }] }),
+        )
+        .await
+        .expect(201);
+        let pods = "/api/v1/namespaces/default/pods";
+        let made = f.post(pods, &pod("p", json!({ "initContainers": [{ "name": "i", "image": "example.test/app:1" }] }))).await.expect(201);
+        let volume = &made["spec"]["volumes"][0];
+        let name = volume["name"].as_str().unwrap();
+        assert!(name.starts_with("kube-api-access-") && name.len() == 21, "{name}");
+        assert_eq!(volume["projected"]["sources"][0], json!({ "serviceAccountToken": { "expirationSeconds": 3607, "path": "token" } }));
+        for list in ["containers", "initContainers"] {
+            let mount = json!({ "name": name, "readOnly": true, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount" });
+            assert_eq!(made["spec"][list][0]["volumeMounts"], json!([mount]), "{list}");
+        }
+        assert_eq!(made["spec"]["serviceAccountName"], "default");
+        let no_volume = |made: Value| assert_eq!(made["spec"]["volumes"].as_array().map_or(0, Vec::len), 0, "{made}");
+        no_volume(f.post(pods, &pod("q", json!({ "automountServiceAccountToken": false }))).await.expect(201));
+        let made = f.post(pods, &pod("r", json!({ "serviceAccountName": "quiet" }))).await.expect(201);
+        assert_eq!(made["spec"]["imagePullSecrets"], json!([{ "name": "pull" }]));
+        no_volume(made);
+        let made =
+            f.post(pods, &pod("s", json!({ "serviceAccountName": "quiet", "automountServiceAccountToken": true }))).await.expect(201);
+        assert_eq!(made["spec"]["volumes"].as_array().unwrap().len(), 1);
+        let refused = f.post(pods, &pod("t", json!({ "serviceAccountName": "none" }))).await;
+        assert_eq!(
+            refused.message(),
+            "pods \"t\" is forbidden: error looking up service account default/none: serviceaccount \"none\" not found"
+        );
+        refused.expect(403);
+    }
+
+    #[tokio::test]
+    async fn a_pod_waits_for_the_account_of_its_new_namespace() {
+        let f = fixture().await;
+        f.post("/api/v1/namespaces", &json!({ "metadata": { "name": "new" } })).await.expect(201);
+        let made = pod("p", json!({}));
+        let (created, _) = tokio::join!(f.post("/api/v1/namespaces/new/pods", &made), async {
+            tokio::task::yield_now().await;
+            f.post("/api/v1/namespaces/new/serviceaccounts", &json!({ "metadata": { "name": "default" } })).await.expect(201)
+        });
+        created.expect(201);
+    }
+}

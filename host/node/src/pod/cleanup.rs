@@ -9,6 +9,7 @@ pub async fn cleanup(agent: &Agent, pod: &PodRef, logs: bool) -> Result<(), Stri
     for (name, runtime) in &agent.runtimes {
         runtime.remove_pod(pod).await.map_err(|e| format!("{name}: {e}"))?;
     }
+    agent.sources.tokens.forget(&pod.uid);
     agent.network.detach(pod).await.map_err(|e| super::prepare::chain(&e))?;
     let config = &agent.config;
     let (dir, state_dir) = (config.pod_dir(&pod.uid), config.state_dir(&pod.uid));

@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 const PULL_ERROR_SHOWN: Duration = Duration::from_secs(2);
 /// When a refused configuration is tried again, should no source change before.
 const CONFIG_RETRY: Duration = Duration::from_secs(10);
+/// Between looks at tokens that should have been renewed.
+const TOKEN_LOOK: Duration = Duration::from_secs(60);
 
 impl Worker {
     /// Compares what is wanted with what is there, and starts what is missing.
@@ -68,6 +70,7 @@ impl Worker {
                 }
             }
         }
+        self.renew_tokens(now);
         self.check_images(now);
         let views: Vec<plan::View> = self.slots.iter().map(Slot::view).collect();
         let plan = plan::plan(&views, self.initialized, now);
@@ -345,6 +348,19 @@ impl Worker {
             }
         }
         self.refresh_volumes();
+    }
+
+    /// Writes the volumes anew when a token in them is old.
+    pub(super) fn renew_tokens(&mut self, now: Instant) {
+        if self.tokens_wake.is_none_or(|at| at > now) {
+            return;
+        }
+        let due = self.agent.sources.tokens.due(&self.pod.uid);
+        if due.is_some_and(|at| at <= now) {
+            self.refresh_volumes();
+        }
+        // A token that was just asked for is looked at again soon, as it may not have come.
+        self.tokens_wake = due.map(|at| at.max(now + TOKEN_LOOK));
     }
 
     pub(super) fn refresh_volumes(&self) {

@@ -93,6 +93,8 @@ pub struct Worker {
     pub(super) deleting: Chore,
     /// The plan's next wish to be asked again.
     pub(super) plan_wake: Option<Instant>,
+    /// When a token of the pod's volumes is to be renewed.
+    pub(super) tokens_wake: Option<Instant>,
     pub(super) sender: mpsc::UnboundedSender<Event>,
     receiver: mpsc::UnboundedReceiver<Event>,
 }
@@ -121,6 +123,7 @@ impl Worker {
             releasing: Chore::default(),
             deleting: Chore::default(),
             plan_wake: None,
+            tokens_wake: None,
             sender: sender.clone(),
             receiver,
             object,
@@ -173,6 +176,7 @@ impl Worker {
                     tracing::debug!(pod = self.pod.name, namespace = self.pod.namespace, after = ?self.report.age(), "pod is prepared");
                     self.addresses = prepared.sandbox.addresses.clone();
                     self.prepared = Some(Arc::new(prepared));
+                    self.tokens_wake = self.agent.sources.tokens.due(&self.pod.uid);
                 }
                 Err(error) => {
                     self.preparing.failed(now);
@@ -294,7 +298,7 @@ impl Worker {
         });
         let chores = [&self.preparing, &self.releasing, &self.deleting].into_iter().filter_map(|c| c.retry);
         let deadline = self.time_left().filter(|_| self.ending.is_none()).map(|left| Instant::now() + left);
-        waiting.chain(chores).chain(self.plan_wake).chain(deadline).chain(self.report.wake()).min()
+        waiting.chain(chores).chain(self.plan_wake).chain(self.tokens_wake).chain(deadline).chain(self.report.wake()).min()
     }
 
     /// What is left of `activeDeadlineSeconds` since the pod's start.

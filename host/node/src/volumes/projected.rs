@@ -1,12 +1,15 @@
 //! Volumes whose files come from API objects and from the pod itself: `configMap`, `secret`, `downwardAPI`, `projected`.
 
-use super::atomic::{self, Payload};
+use super::atomic::{self, File, Payload};
 use super::{Context, Error, mount, payload};
 use std::path::{Path, PathBuf};
 use typed::api::core::v1::{DownwardAPIVolumeFile, KeyToPath, Volume, VolumeProjection};
 
 /// `ConfigMapVolumeSourceDefaultMode` and its siblings: 0644.
 const DEFAULT_MODE: i32 = 0o644;
+
+/// `ServiceAccountTokenProjection` defaults to an hour.
+const TOKEN_SECONDS: i64 = 3600;
 
 pub async fn config_map(context: &Context<'_>, volume: &Volume) -> Result<PathBuf, Error> {
     let source = volume.config_map.clone().unwrap_or_default();
@@ -36,7 +39,7 @@ pub async fn projected(context: &Context<'_>, volume: &Volume) -> Result<PathBuf
     let mut all = Ok(Payload::new());
     let mut private = false;
     for part in source.sources.iter().flatten() {
-        private |= part.secret.is_some();
+        private |= part.secret.is_some() || part.service_account_token.is_some();
         match (&mut all, one(context, part, mode).await) {
             (Ok(all), Ok(files)) => all.extend(files),
             (Ok(_), Err(error)) => all = Err(error),
@@ -58,8 +61,14 @@ async fn one(context: &Context<'_>, part: &VolumeProjection, mode: i32) -> Resul
     if let Some(source) = &part.downward_api {
         return downward_files(context, source.items.as_deref().unwrap_or_default(), mode);
     }
+    if let Some(source) = &part.service_account_token {
+        let (audience, seconds) = (source.audience.as_deref().unwrap_or_default(), source.expiration_seconds.unwrap_or(TOKEN_SECONDS));
+        let token = context.sources.tokens.get(context.pod, audience, seconds).await;
+        let token = token.map_err(|e| format!("failed to fetch token: {}", e.chain()))?;
+        let mode = u32::try_from(mode).unwrap_or_default();
+        return Ok(Payload::from([(source.path.clone(), File { data: token.into_bytes(), mode })]));
+    }
     let kind = match part {
-        p if p.service_account_token.is_some() => "serviceAccountToken",
         p if p.cluster_trust_bundle.is_some() => "clusterTrustBundle",
         _ => "podCertificate",
     };
@@ -97,7 +106,7 @@ fn finish(context: &Context<'_>, volume: &Volume, plugin: &str, private: bool, f
     Ok(place)
 }
 
-/// Secrets lie in memory where the node may mount, so that they never reach the disk.
+/// Secrets and tokens lie in memory where the node may mount, so that they never reach the disk.
 fn prepare(place: &Path, memory: bool) -> std::io::Result<()> {
     std::fs::create_dir_all(place)?;
     if memory && !mount::is_mounted(place)? {
