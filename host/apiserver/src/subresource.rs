@@ -9,6 +9,7 @@ mod scale;
 mod stream;
 mod table;
 mod token;
+mod whole;
 
 use crate::call::{Call, Response, Target};
 use async_trait::async_trait;

@@ -8,11 +8,13 @@ mod kinds;
 mod crd;
 mod logs;
 mod matrix;
+mod pod_changes;
 mod pods;
 mod reading;
 mod serving;
 mod validation;
 mod versions;
+mod workloads;
 mod writing;
 
 use crate::{ApiServer, ApiService, Config};

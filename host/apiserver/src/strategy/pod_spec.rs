@@ -19,14 +19,14 @@ mod volume;
 mod windows;
 pub mod words;
 
-pub use affinity::{node_selector, selector_of};
+pub use affinity::{node_selector, selector_at, selector_of};
 pub use annotations::{changes as annotation_changes, validate as annotations_valid};
 pub use network::tolerations;
 pub use resources::overhead;
 
 use super::at::At;
 use super::read::{entries, items, number, text};
-use object::field::{ErrorList, Path};
+use object::field::ErrorList;
 use object::{Map, Object, Value, names};
 use std::collections::HashSet;
 
@@ -69,11 +69,6 @@ pub fn containers(spec: &Value) -> impl Iterator<Item = (&'static str, usize, &V
 }
 
 /// `ValidatePodTemplateSpec`.
-pub fn validate_template(template: &Value, path: &Path, errors: &mut ErrorList) {
-    template_at(template, &At::of(path), errors);
-}
-
-/// The same for who knows its place.
 pub fn template_at(template: &Value, at: &At<'_>, errors: &mut ErrorList) {
     template_metadata(template, at, errors);
     let empty = Value::Object(Map::new());

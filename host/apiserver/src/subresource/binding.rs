@@ -57,6 +57,7 @@ async fn bind(call: &Call, target: &Target, name: &str) -> Result<Response, Stat
     }
     let (uid, version) = (text("/metadata/uid"), text("/metadata/resourceVersion"));
     let annotations = body.pointer("/metadata/annotations").and_then(Value::as_object).cloned().unwrap_or_default();
+    let topology = topology(call, node);
     edit(&write, name, false, &|old| {
         let resource = object::GroupResource { group: String::new(), resource: "pods/binding".to_owned() };
         let pod = old.ok_or_else(|| StatusError::not_found(&write.kind.group_resource(), name))?;
@@ -85,12 +86,25 @@ async fn bind(call: &Call, target: &Target, name: &str) -> Result<Response, Stat
         for (key, value) in &annotations {
             object.set_at(&["metadata", "annotations", key], value.clone());
         }
+        for (key, value) in &topology {
+            object.set_at(&["metadata", "labels", key], value.clone());
+        }
         scheduled(&mut object);
         Ok(Edit { object, owned: false })
     })
     .await?;
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 });
     Ok(respond::json_value(StatusCode::CREATED, &status))
+}
+
+/// Where the node is, told to the pod (`PodTopologyLabels` admission, KEP-4742). A node that is not known tells nothing.
+fn topology(call: &Call, node: &str) -> Vec<(&'static str, Value)> {
+    let row = call.shared.registry.resource_by_name("", "v1", "nodes");
+    let found = row.and_then(|row| call.shared.caches.of(&row).ok()).and_then(|cache| Some((cache.get(node)?, cache)));
+    let Some((node, cache)) = found else { return Vec::new() };
+    let labels = node.facts(&cache.kind).labels.as_ref();
+    let keys = ["topology.kubernetes.io/zone", "topology.kubernetes.io/region"];
+    keys.into_iter().filter_map(|key| Some((key, labels?.get(key)?.clone()))).collect()
 }
 
 /// The condition `PodScheduled` becomes true.

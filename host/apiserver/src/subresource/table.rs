@@ -1,12 +1,14 @@
 //! Who answers which subresource. `""` as group and resource: of every kind that has it.
 
-use super::{Handler, approval, binding, eviction, finalize, log, scale, stream, token};
+use super::{Handler, approval, binding, eviction, finalize, log, scale, stream, token, whole};
 use registry::Kind;
 
 const ROWS: &[(&str, &str, &str, &dyn Handler)] = &[
     ("", "pods", "binding", &binding::Binding),
     ("", "pods", "eviction", &eviction::Eviction),
+    ("", "pods", "ephemeralcontainers", &whole::Whole),
     ("", "pods", "log", &log::Log),
+    ("", "pods", "resize", &whole::Whole),
     ("", "serviceaccounts", "token", &token::Token),
     ("", "namespaces", "finalize", &finalize::Finalize),
     ("certificates.k8s.io", "certificatesigningrequests", "approval", &approval::Approval),

@@ -128,11 +128,10 @@ async fn apply(write: &Write<'_>, name: &str, old: Object, edited: Edit, current
     write.validate_meta_update(&new, &old, &mut errors);
     if write.is_status() {
         write.strategy.validate_status(&new, &old, &mut errors);
-    } else {
+    } else if !binds {
         if !write.strategy.ratchets() {
             write.strategy.validate(&new, &mut errors);
         }
-        // A binding sets what the main resource may not change.
         match write.subresource.as_deref() {
             None | Some("scale") => write.strategy.validate_update(&new, &old, &mut errors),
             Some(other) => write.strategy.validate_subresource(other, &new, &old, &mut errors),
