@@ -101,6 +101,12 @@ fn generate_selector(job: &mut Object) {
     if job.at(&path).is_none() {
         job.set_at(&path, json!(uid));
     }
+    // A job without labels has its template's, which is a default upstream (`SetDefaults_Job`).
+    if job.labels().is_none_or(object::Map::is_empty)
+        && let Some(labels) = job.at(&["spec", "template", "metadata", "labels"]).cloned()
+    {
+        job.set_at(&["metadata", "labels"], labels);
+    }
 }
 
 /// `validateGeneratedSelector`: labels of the client's own must not say otherwise.
