@@ -89,7 +89,11 @@ async fn create(service: &ApiService, path: &str, object: &Value) -> Result<(), 
     }
     match send(service, Method::POST, path, object).await {
         (409, _) => Ok(()),
-        answer => checked(object, answer),
+        // Another server that starts now may have made it in between.
+        answer => match send(service, Method::GET, &format!("{path}/{name}"), &Value::Null).await.0 {
+            200 => Ok(()),
+            _ => checked(object, answer),
+        },
     }
 }
 

@@ -118,6 +118,8 @@ impl ApiServer {
 
     /// Makes what every cluster has: its namespaces, roles and the `kubernetes` Service. Idempotent.
     pub async fn bootstrap(&self) -> Result<(), Error> {
+        let repaired = crate::strategy::service::repair(&self.shared).await;
+        repaired.map_err(|source| Error::Bootstrap { what: "allocations of Services".to_owned(), source })?;
         bootstrap::bootstrap(&self.service(), &self.shared.config).await?;
         if self.shared.config.default_roles {
             auth::reconcile(&self.service()).await?;

@@ -31,6 +31,7 @@ use registry::Kind;
 use std::sync::Arc;
 
 use crate::server::Shared;
+use bytes::Bytes;
 use object::field::ErrorList;
 use object::{Object, StatusError};
 
@@ -39,7 +40,14 @@ pub struct Context<'a> {
     pub shared: &'a Shared,
     /// `None` on the main resource.
     pub subresource: Option<&'a str>,
-    pub dry_run: bool,
+}
+
+/// Keys beside the object that its write takes or gives up in the same transaction.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// Keys that must not exist, and what is put there.
+    pub takes: Vec<(Bytes, Bytes)>,
+    pub leaves: Vec<Bytes>,
 }
 
 /// What becomes of dependents when a delete does not say (`GarbageCollectionDeleteStrategy`).
@@ -112,18 +120,26 @@ pub trait Strategy: Send + Sync {
         self.warnings(new)
     }
 
-    /// Takes addresses and ports; what was taken is given back unless the write commits.
-    fn allocate<'s>(
-        &self,
-        _context: &Context<'s>,
-        _new: &mut Object,
-        _old: Option<&Object>,
-    ) -> Result<Option<service::Reservation<'s>>, StatusError> {
-        Ok(None)
+    /// Whether writes take keys beside the object: [`Strategy::allocate`].
+    fn allocates(&self) -> bool {
+        false
     }
 
-    /// After a committed delete.
-    fn deleted(&self, _shared: &Shared, _object: &Object) {}
+    /// Chooses addresses and ports that are not known to be taken.
+    fn allocate(
+        &self,
+        _context: &Context,
+        _new: &mut Object,
+        _old: Option<&Object>,
+        _taken: &service::Taken,
+    ) -> Result<Claims, StatusError> {
+        Ok(Claims::default())
+    }
+
+    /// Keys that go with the object.
+    fn releases(&self, _object: &Object) -> Result<Vec<Bytes>, StatusError> {
+        Ok(Vec::new())
+    }
 
     /// Seconds that the object may take to end, for kinds that end gracefully; `None` for all others.
     fn grace_period(&self, _object: &Object, _asked: Option<i64>) -> Option<i64> {

@@ -12,6 +12,7 @@ mod pod_changes;
 mod pods;
 mod reading;
 mod serving;
+mod several;
 mod validation;
 mod versions;
 mod workloads;
@@ -92,11 +93,23 @@ impl Fixture {
 
     /// Without the roles of every cluster, and with pods of any account: the tester needs none.
     pub async fn with(config: Config) -> Self {
-        Self::with_roles(Config { default_roles: false, account_admission: false, tokens: Some(tokens()), ..config }).await
+        Self::with_roles(Self::plain(config)).await
+    }
+
+    fn plain(config: Config) -> Config {
+        Config { default_roles: false, account_admission: false, tokens: Some(tokens()), ..config }
     }
 
     pub async fn with_roles(config: Config) -> Self {
-        let store: std::sync::Arc<dyn Store> = store::memory::MemoryStore::new();
+        Self::on(config, new_store().await).await
+    }
+
+    /// As [`Fixture::with`], on a store that others may use, too.
+    pub async fn over(config: Config, store: std::sync::Arc<dyn Store>) -> Self {
+        Self::on(Self::plain(config), store).await
+    }
+
+    async fn on(config: Config, store: std::sync::Arc<dyn Store>) -> Self {
         let server = ApiServer::new(config, store.clone(), Registry::builtin()).unwrap();
         server.bootstrap().await.unwrap();
         let user = Some(UserInfo::master("tester"));
@@ -159,6 +172,19 @@ impl Fixture {
 pub fn tokens() -> std::sync::Arc<crate::Tokens> {
     let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
     std::sync::Arc::new(crate::Tokens::new(&key, "https://issuer", &[]).unwrap())
+}
+
+/// An empty store: in memory, or in an etcd of this process with `CORACLE_TEST_STORE=etcd` (then one test at a time: compaction
+/// is of the whole etcd).
+pub async fn new_store() -> std::sync::Arc<dyn Store> {
+    static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    match std::env::var("CORACLE_TEST_STORE").as_deref() {
+        Ok("etcd") => {
+            let namespace = format!("/{}", COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+            etcd::EtcdStore::connect(etcd::testing::Etcd::shared().config(&namespace)).await.unwrap()
+        }
+        _ => store::memory::MemoryStore::new(),
+    }
 }
 
 pub fn config_map(name: &str) -> Value {

@@ -5,6 +5,7 @@
 //! - Every commit compares the revision that the decision was made on.
 //! - A write that changes nothing keeps the revision.
 
+mod allocate;
 mod commit;
 mod create;
 mod decode;
@@ -65,7 +66,7 @@ impl<'c> Write<'c> {
     }
 
     pub fn context(&self) -> Context<'_> {
-        Context { shared: &self.call.shared, subresource: self.subresource.as_deref(), dry_run: self.options.dry_run }
+        Context { shared: &self.call.shared, subresource: self.subresource.as_deref() }
     }
 
     pub fn is_status(&self) -> bool {

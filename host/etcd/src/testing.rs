@@ -11,6 +11,10 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose
 
 use crate::Config;
 
+/// `$1` is the folder, the rest the command. The parent's death leaves PID 1 or a subreaper behind: then the folder goes, too.
+const LEASH: &str = r#"dir=$1; parent=$PPID; shift; "$@" </dev/null & pid=$!; read -r _; kill -9 $pid; wait $pid 2>/dev/null
+if ! kill -0 "$parent" 2>/dev/null; then rm -rf -- "$dir"; fi"#;
+
 /// Members and their files. Killed and removed when dropped.
 pub struct Etcd {
     dir: tempfile::TempDir,
@@ -49,13 +53,21 @@ impl Etcd {
         etcd
     }
 
+    /// One member for the whole test process, without TLS. It ends with the process.
+    pub fn shared() -> &'static Self {
+        static SHARED: std::sync::OnceLock<Etcd> = std::sync::OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
     /// Starts a member that does not run.
     pub fn restart(&mut self, index: usize) {
         let cluster: Vec<String> = self.members.iter().map(|m| format!("{}=http://127.0.0.1:{}", m.name, m.peer)).collect();
         let (scheme, dir) = (self.scheme(), self.dir.path().to_owned());
         let member = &mut self.members[index];
         let (client, peer) = (format!("{scheme}://127.0.0.1:{}", member.client), format!("http://127.0.0.1:{}", member.peer));
-        let mut command = Command::new(program());
+        // A shell kills it when this process lets go of the pipe, however that came about, and removes files that nobody else will.
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(LEASH).arg("leash").arg(&dir).arg(program());
         command.args(["--name", &member.name, "--data-dir"]).arg(dir.join(&member.name));
         command.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);
         command.args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer]);
@@ -64,14 +76,14 @@ impl Etcd {
             command.arg("--client-cert-auth").arg("--trusted-ca-file").arg(dir.join("ca.crt"));
             command.arg("--cert-file").arg(dir.join("server.crt")).arg("--key-file").arg(dir.join("server.key"));
         }
-        command.args(&self.flags).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(&self.flags).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         member.child = Some(command.spawn().expect("etcd starts; `cargo xtask setup` fetches it"));
     }
 
     /// `kill -9`.
     pub fn kill(&mut self, index: usize) {
         if let Some(mut child) = self.members[index].child.take() {
-            child.kill().expect("it runs");
+            drop(child.stdin.take());
             child.wait().expect("it ends");
         }
     }

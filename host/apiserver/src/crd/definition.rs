@@ -1,6 +1,5 @@
 //! What writing a CustomResourceDefinition does (`pkg/registry/customresourcedefinition/strategy.go`, `etcd.go`).
 
-use crate::server::Shared;
 use crate::strategy::{Context, Strategy};
 use object::field::ErrorList;
 use object::{Object, Value, json};
@@ -66,8 +65,6 @@ impl Strategy for DefinitionStrategy {
         let told = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
         crd::set_condition(object, TERMINATING, "True", "InstanceDeletionPending", told);
     }
-
-    fn deleted(&self, _shared: &Shared, _object: &Object) {}
 
     fn validate(&self, _new: &Object, _errors: &mut ErrorList) {}
 }

@@ -1,13 +1,15 @@
 //! Services: cluster IPs and node ports (`pkg/registry/core/service/strategy.go`, `storage/alloc.go`).
 
 mod allocator;
+mod repair;
 mod validate;
 
-pub use allocator::{Allocator, Reservation};
+pub use allocator::{ADDRESSES, Allocator, PORTS, Taken};
+pub use repair::repair;
 
 use super::read::{is_empty, text};
-use super::{Context, Strategy};
-use crate::server::Shared;
+use super::{Claims, Context, Strategy};
+use bytes::Bytes;
 use object::field::ErrorList;
 use object::{Object, StatusError, Value, json};
 
@@ -120,12 +122,16 @@ impl Strategy for ServiceStrategy {
         validate::validate_status(new, errors);
     }
 
-    fn allocate<'s>(&self, context: &Context<'s>, new: &mut Object, old: Option<&Object>) -> Result<Option<Reservation<'s>>, StatusError> {
-        context.shared.allocator.allocate(context.shared, new, old, context.dry_run).map(Some)
+    fn allocates(&self) -> bool {
+        true
     }
 
-    fn deleted(&self, shared: &Shared, object: &Object) {
-        shared.allocator.release(object);
+    fn allocate(&self, context: &Context, new: &mut Object, old: Option<&Object>, taken: &Taken) -> Result<Claims, StatusError> {
+        context.shared.allocator.allocate(new, old, taken)
+    }
+
+    fn releases(&self, object: &Object) -> Result<Vec<Bytes>, StatusError> {
+        Ok(allocator::held(object)?.into_iter().map(|(key, _)| key).collect())
     }
 }
 

@@ -138,12 +138,13 @@ async fn watches_follow_selectors_and_revisions() {
 #[tokio::test]
 async fn watches_read_the_history_before_the_cache() {
     let f = Fixture::new().await;
+    let start = f.store.revision();
     with_maps(&f, &["a", "b"]).await;
     f.delete(&format!("{MAPS}/a")).await.expect(200);
     // A new server on the same store has an empty ring.
     let server = crate::ApiServer::new(Config::default(), f.store.clone(), registry::Registry::builtin()).unwrap();
     let g = Fixture { service: server.service(), server, store: f.store.clone(), user: f.user.clone() };
-    let mut watch = g.watch(&format!("{MAPS}?watch=1&resourceVersion=1")).await;
+    let mut watch = g.watch(&format!("{MAPS}?watch=1&resourceVersion={start}")).await;
     for expect in ["ADDED a", "ADDED b", "DELETED a"] {
         assert_eq!(watch.told().await, expect);
     }

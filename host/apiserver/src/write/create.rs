@@ -50,18 +50,9 @@ impl Write<'_> {
         if !owned {
             self.own(None, &mut object).await?;
         }
-        let context = self.context();
-        let reservation = self.strategy.allocate(&context, &mut object, None)?;
         for attempt in 1.. {
-            match self.put(&object, None).await? {
-                Outcome::Done(committed) => {
-                    if let Some(reservation) = reservation
-                        && !self.options.dry_run
-                    {
-                        reservation.keep();
-                    }
-                    return Ok(committed);
-                }
+            match self.put_allocated(&mut object, None, None).await? {
+                Outcome::Done(committed) => return Ok(committed),
                 Outcome::Raced(_) if generated && attempt < NAME_ATTEMPTS => {
                     object.set_at(&["metadata", "name"], json!(names::generate(&prefix)));
                 }

@@ -172,11 +172,8 @@ pub async fn delete_one(write: &Write<'_>, name: &str, options: &DeleteOptions) 
         }
         let marked = mark(write, &old, options);
         let outcome = if finished(write, &marked) {
-            match write.remove(name, current.mod_revision).await? {
+            match write.remove(&old, current.mod_revision).await? {
                 Outcome::Done(done) => {
-                    if !write.options.dry_run {
-                        write.strategy.deleted(&write.call.shared, &old);
-                    }
                     let mut last = marked;
                     last.set_at(&["metadata", "resourceVersion"], json!(done.revision.to_string()));
                     return Ok(Deleted::Gone(last));

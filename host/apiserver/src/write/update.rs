@@ -2,9 +2,11 @@
 //! (`k8s.io/apiserver/pkg/registry/generic/registry/store.go` Update).
 
 use super::Write;
+use super::allocate::Choices;
 use super::commit::{Committed, Outcome};
 use crate::admission;
 use crate::call::{Call, Response, Target};
+use crate::strategy::Claims;
 use http::StatusCode;
 use object::field::ErrorList;
 use object::{Object, StatusCause, StatusError, Value, json};
@@ -145,29 +147,31 @@ async fn apply(write: &Write<'_>, name: &str, old: Object, edited: Edit, current
     if !owned {
         write.own(Some(&old), &mut new).await?;
     }
-    let reservation = write.strategy.allocate(&context, &mut new, Some(&old))?;
     // The last finalizer of a deleted object went: the update is its end.
     if finished(write, &new) {
-        let outcome = write.remove(name, current.mod_revision).await?;
+        let outcome = write.remove(&old, current.mod_revision).await?;
         if let Outcome::Done(done) = outcome {
-            if !write.options.dry_run {
-                // What was allocated is the stored state's; what this update took is given back with its reservation.
-                write.strategy.deleted(&write.call.shared, &old);
-            }
             let json = serde_json::to_vec(&new).map_err(StatusError::internal)?.into();
             return Ok(Outcome::Done(Committed { json, revision: done.revision }));
         }
         return Ok(outcome);
     }
-    if same(&new, &old) {
-        let json = serde_json::to_vec(&old).map_err(StatusError::internal)?.into();
-        return Ok(Outcome::Done(Committed { json, revision: current.mod_revision }));
+    let mut choices = Choices::default();
+    loop {
+        let (filled, claims) = if write.strategy.allocates() {
+            write.allocated(&new, Some(&old), &choices)?
+        } else {
+            (std::mem::take(&mut new), Claims::default())
+        };
+        if same(&filled, &old) {
+            let json = serde_json::to_vec(&old).map_err(StatusError::internal)?.into();
+            return Ok(Outcome::Done(Committed { json, revision: current.mod_revision }));
+        }
+        match write.put_claiming(&filled, Some(current.mod_revision), claims).await? {
+            Ok(outcome) => return Ok(outcome),
+            Err(keys) => write.avoid(&mut choices, keys).await?,
+        }
     }
-    let outcome = write.put(&new, Some(current.mod_revision)).await?;
-    if let (Outcome::Done(_), Some(reservation), false) = (&outcome, reservation, write.options.dry_run) {
-        reservation.keep();
-    }
-    Ok(outcome)
 }
 
 /// The main resource cannot write status, and `status` can write nothing else.
