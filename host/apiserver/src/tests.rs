@@ -1,20 +1,27 @@
 //! The whole road over a memory store, as a client in this process sees it.
 
 mod causes;
+mod crd;
 mod documents;
 mod encodings;
+mod endpoints;
 mod identity;
 mod kinds;
-mod crd;
+mod limits;
 mod logs;
 mod matrix;
+mod networking;
 mod pod_changes;
 mod pods;
 mod reading;
+mod scaling;
+mod services;
 mod serving;
 mod several;
+mod storage;
 mod validation;
 mod versions;
+mod volumes;
 mod workloads;
 mod writing;
 

@@ -20,7 +20,7 @@ impl Step for Priority {
         }
         let refused = |cause: &str| Err(StatusError::forbidden(&write.kind.group_resource(), new.name(), cause));
         let mut name = new.str_at(&["spec", "priorityClassName"]).to_owned();
-        let class = if name.is_empty() { default_class(write)? } else { class(write, &name)? };
+        let class = if name.is_empty() { default_class(write)? } else { class(write, &name).await? };
         let (mut priority, mut policy) = (0, PREEMPT.to_owned());
         match (&class, SYSTEM.iter().find(|(system, _)| *system == name)) {
             (Some(class), _) => {
@@ -57,6 +57,7 @@ impl Step for Priority {
         if !is_class || new.at(&["globalDefault"]) != Some(&Value::Bool(true)) {
             return Ok(());
         }
+        write.call.shared.caches.current().await?;
         match default_class(write)?.filter(|default| default.name() != new.name()) {
             Some(default) => {
                 let cause = format!("PriorityClass {} is already marked as default. Only one default can exist", default.name());
@@ -71,10 +72,15 @@ fn value_of(class: &Object) -> i64 {
     class.at(&["value"]).and_then(Value::as_i64).unwrap_or(0)
 }
 
-fn class(write: &Write<'_>, name: &str) -> Result<Option<Object>, StatusError> {
+async fn class(write: &Write<'_>, name: &str) -> Result<Option<Object>, StatusError> {
     let shared = &write.call.shared;
     let Some(row) = shared.registry.resource_by_name("scheduling.k8s.io", "v1", "priorityclasses") else { return Ok(None) };
-    Ok(shared.caches.of(&row)?.get(name).map(|item| item.object()))
+    let cache = shared.caches.of(&row)?;
+    if cache.get(name).is_none() {
+        // It may have been made a moment ago.
+        shared.caches.current().await?;
+    }
+    Ok(cache.get(name).map(|item| item.object()))
 }
 
 /// The default class of the least value: two can come from writes to two servers at once.
