@@ -18,7 +18,7 @@ mod update;
 pub use create::create;
 pub use delete::{DeleteOptions, delete, delete_collection, delete_one};
 pub use patch::{Patch, patch};
-pub use update::{Edit, edit, update};
+pub use update::{Edit, Updated, edit, update};
 
 pub use decode::{body_of, media_type, required_body};
 

@@ -29,7 +29,7 @@ impl Strategy for PodStrategy {
         if new.at(&["spec", "schedulingGates"]).and_then(Value::as_array).is_some_and(|g| !g.is_empty()) {
             let condition = json!({
                 "type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
-                "message": "Scheduling is blocked due to non-empty scheduling gates",
+                "message": "Scheduling is blocked due to non-empty scheduling gates", "observedGeneration": new.generation(),
             });
             new.set_at(&["status", "conditions"], json!([condition]));
         }

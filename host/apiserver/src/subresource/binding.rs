@@ -107,15 +107,19 @@ fn topology(call: &Call, node: &str) -> Vec<(&'static str, Value)> {
     keys.into_iter().filter_map(|key| Some((key, labels?.get(key)?.clone()))).collect()
 }
 
-/// The condition `PodScheduled` becomes true.
+/// The condition `PodScheduled` becomes true, and no node is nominated any more.
 fn scheduled(pod: &mut Object) {
     let mut conditions = pod.at(&["status", "conditions"]).and_then(Value::as_array).cloned().unwrap_or_default();
-    conditions.retain(|c| c.get("type").and_then(Value::as_str) != Some("PodScheduled"));
-    let now = object::time::now();
-    let mut condition = json!({ "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now });
-    if let Some(map) = condition.as_object_mut() {
-        map.remove("lastProbeTime");
+    let is = |c: &Value, field: &str, value: &str| c.get(field).and_then(Value::as_str) == Some(value);
+    let place = conditions.iter().position(|c| is(c, "type", "PodScheduled"));
+    let since = place.and_then(|at| conditions.get(at)).filter(|c| is(c, "status", "True")).and_then(|c| c.get("lastTransitionTime"));
+    let since = since.cloned().unwrap_or_else(|| json!(object::time::now()));
+    let condition =
+        json!({ "type": "PodScheduled", "status": "True", "lastTransitionTime": since, "observedGeneration": pod.generation() });
+    match place.and_then(|at| conditions.get_mut(at)) {
+        Some(slot) => *slot = condition,
+        None => conditions.push(condition),
     }
-    conditions.push(condition);
     pod.set_at(&["status", "conditions"], Value::Array(conditions));
+    pod.remove_at(&["status", "nominatedNodeName"]);
 }

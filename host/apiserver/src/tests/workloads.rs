@@ -710,3 +710,64 @@ async fn cron_jobs() {
         &["spec.schedule: Invalid value: \"TZ=UTC 0 0 * * *\": cannot use TZ or CRON_TZ in schedule, use timeZone field instead"],
     );
 }
+
+#[tokio::test]
+async fn scales() {
+    let f = Fixture::new().await;
+    let rc = json!({ "metadata": { "name": "w" }, "spec": { "selector": { "a": "b" }, "template": template() } });
+    for (path, body) in [
+        (format!("{CORE}/replicationcontrollers"), rc),
+        (format!("{APPS}/replicasets"), workload(&json!({}))),
+        (format!("{APPS}/deployments"), workload(&json!({}))),
+        (format!("{APPS}/statefulsets"), workload(&json!({}))),
+    ] {
+        f.post(&path, &body).await.expect(201);
+        let one = format!("{path}/w/scale");
+        let scale = f.get(&one).await.expect(200);
+        assert_eq!(
+            (&scale["kind"], &scale["spec"]["replicas"], &scale["status"]["selector"]),
+            (&json!("Scale"), &json!(1), &json!("a=b")),
+            "{path}"
+        );
+        let apply = |manager: &str, replicas: i64| {
+            let body =
+                json!({ "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": { "name": "w" }, "spec": { "replicas": replicas } });
+            (format!("{one}?fieldManager={manager}"), body)
+        };
+        // Whoever made it owns the replicas with the value that it has.
+        let (first, body) = apply("m", 3);
+        let refused = f.patch(&first, "apply", &body).await;
+        if refused.code == 409 {
+            assert_eq!(refused.json()["details"]["causes"][0]["field"], ".spec.replicas");
+            f.patch(&format!("{first}&force=true"), "apply", &body).await.expect(200);
+        }
+        let live = f.get(&format!("{path}/w")).await.expect(200);
+        let managers = live["metadata"]["managedFields"].as_array().unwrap();
+        let mine: Vec<_> = managers.iter().filter(|m| m["manager"] == "m").collect();
+        assert_eq!((&live["spec"]["replicas"], mine.len()), (&json!(3), 1), "{live}");
+        assert_eq!((&mine[0]["operation"], &mine[0]["subresource"]), (&json!("Apply"), &json!("scale")));
+        assert_eq!(mine[0]["fieldsV1"], json!({ "f:spec": { "f:replicas": {} } }));
+        // Another one must force it, and then it is his.
+        let (other, body) = apply("o", 4);
+        assert_eq!(f.patch(&other, "apply", &body).await.expect(409)["details"]["causes"][0]["field"], ".spec.replicas");
+        f.patch(&format!("{other}&force=true"), "apply", &body).await.expect(200);
+        let live = f.get(&format!("{path}/w")).await.expect(200);
+        let owners: Vec<&str> = live["metadata"]["managedFields"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|m| m["fieldsV1"]["f:spec"]["f:replicas"].is_object())
+            .map(|m| m["manager"].as_str().unwrap())
+            .collect();
+        assert_eq!(owners, ["o"]);
+        // A plain write takes them.
+        f.patch(&one, "merge", &json!({ "spec": { "replicas": 5 } })).await.expect(200);
+        let live = f.get(&format!("{path}/w")).await.expect(200);
+        let taken =
+            live["metadata"]["managedFields"].as_array().unwrap().iter().any(|m| m["operation"] == "Update" && m["subresource"] == "scale");
+        assert!(taken, "{live}");
+        let cases: Cases =
+            vec![(json!({ "spec": { "replicas": -1 } }), &["spec.replicas: Invalid value: -1: must be greater than or equal to 0"])];
+        f.check_patches(&one, &cases).await;
+    }
+}
