@@ -3,6 +3,7 @@
 use crate::cache::Item;
 use crate::call::Response;
 use crate::negotiate::{Accept, Encoding, Form, Wish};
+use crate::pieces::Pieces;
 use crate::transform::ListMeta;
 use crate::{protobuf, transform};
 use axum::body::Body;
@@ -20,7 +21,7 @@ pub const JSON: &str = "application/json";
 /// An answer of the API that is JSON so far: [`finish`] makes of it what the client accepts.
 #[derive(Clone)]
 struct Made {
-    json: Bytes,
+    json: Pieces,
     /// When a handler has negotiated; else the client's wish is for a plain object.
     accept: Option<Accept>,
 }
@@ -60,15 +61,17 @@ pub fn json_value(status: StatusCode, value: &Value) -> Response {
     let mut response = bytes(status, JSON, body.clone());
     // Other documents, like the version, are JSON for everybody.
     if value.get("kind").is_some() {
-        response.extensions_mut().insert(Made { json: body, accept: None });
+        response.extensions_mut().insert(Made { json: body.into(), accept: None });
     }
     response
 }
 
-/// JSON bytes, for the form that the client accepts.
-pub fn encoded(status: StatusCode, accept: &Accept, body: Bytes) -> Response {
-    let mut response = bytes(status, JSON, body.clone());
-    response.extensions_mut().insert(Made { json: body, accept: Some(*accept) });
+/// JSON bytes or pieces, for the form that the client accepts.
+pub fn encoded(status: StatusCode, accept: &Accept, json: impl Into<Pieces>) -> Response {
+    let json = json.into();
+    let mut response = bytes(status, JSON, Bytes::new());
+    *response.body_mut() = Body::new(json.clone());
+    response.extensions_mut().insert(Made { json, accept: Some(*accept) });
     response
 }
 
@@ -122,15 +125,15 @@ pub fn finish(registry: &Registry, wish: &Wish, mut response: Response) -> Respo
     };
     let converted = match accept.encoding {
         Encoding::Json if wish.pretty || accept.pretty => {
-            let value = serde_json::from_slice::<Value>(&made.json);
+            let value = serde_json::from_slice::<Value>(&made.json.whole());
             value.and_then(|value| serde_json::to_vec_pretty(&value)).map_err(StatusError::internal)
         }
         Encoding::Json => return response,
         Encoding::Yaml => {
-            let value = serde_json::from_slice::<Value>(&made.json).map_err(StatusError::internal);
+            let value = serde_json::from_slice::<Value>(&made.json.whole()).map_err(StatusError::internal);
             value.and_then(|value| serde_yaml_ng::to_string(&value).map(String::into_bytes).map_err(StatusError::internal))
         }
-        Encoding::Protobuf => protobuf::any(registry, &made.json),
+        Encoding::Protobuf => protobuf::any(registry, &made.json.whole()),
     };
     match converted {
         Ok(body) => {

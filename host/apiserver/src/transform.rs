@@ -3,6 +3,7 @@
 
 use crate::cache::Item;
 use crate::negotiate::Form;
+use crate::pieces::Pieces;
 use crate::query::Query;
 use bytes::Bytes;
 use object::{Object, StatusError, Value, json};
@@ -55,37 +56,29 @@ pub fn object(kind: &Kind, form: Form, include: IncludeObject, json: &Bytes, wit
     }
 }
 
-/// A list in the asked form. The plain form is spliced from the items' bytes.
-pub fn list(kind: &Kind, form: Form, include: IncludeObject, items: &[Arc<Item>], meta: &ListMeta) -> Bytes {
+/// A list in the asked form. The plain forms are put together from the items' bytes.
+pub fn list(kind: &Kind, form: Form, include: IncludeObject, items: &[Arc<Item>], meta: &ListMeta) -> Pieces {
     match form {
         Form::Object => {
             let parts = items.iter().map(|i| i.json.clone());
-            spliced(&kind.list_kind(), &kind.api_version(), parts.collect(), meta)
+            joined(&kind.list_kind(), &kind.api_version(), parts, meta)
         }
         Form::Partial => {
-            let parts = items.iter().map(|i| i.partial()).collect();
-            spliced("PartialObjectMetadataList", "meta.k8s.io/v1", parts, meta)
+            let parts = items.iter().map(|i| i.partial());
+            joined("PartialObjectMetadataList", "meta.k8s.io/v1", parts, meta)
         }
         Form::Table => {
             let parsed: Vec<Object> = items.iter().map(|i| i.object()).collect();
             let references: Vec<&Object> = parsed.iter().collect();
-            bytes(&columns::table(kind, &references, include, meta.to_value(), true))
+            let table = columns::table(kind, &references, include, meta.to_value(), true);
+            Pieces::list(table.to_string(), std::iter::empty(), b"")
         }
     }
 }
 
-fn spliced(kind: &str, api_version: &str, items: Vec<Bytes>, meta: &ListMeta) -> Bytes {
+fn joined(kind: &str, api_version: &str, items: impl ExactSizeIterator<Item = Bytes>, meta: &ListMeta) -> Pieces {
     let head = format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{},\"items\":[", meta.to_value());
-    let mut out = Vec::with_capacity(head.len() + 2 + items.iter().map(|i| i.len() + 1).sum::<usize>());
-    out.extend_from_slice(head.as_bytes());
-    for (at, item) in items.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(item);
-    }
-    out.extend_from_slice(b"]}");
-    Bytes::from(out)
+    Pieces::list(head, items, b"]}")
 }
 
 pub fn bytes(value: &Value) -> Bytes {

@@ -45,7 +45,7 @@ impl Handler for Token {
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": metadata, "spec": spec, "status": status,
         });
         let body = serde_json::to_vec(&answer).map_err(StatusError::internal)?;
-        Ok(respond::encoded(StatusCode::CREATED, &accept, body.into()))
+        Ok(respond::encoded(StatusCode::CREATED, &accept, bytes::Bytes::from(body)))
     }
 }
 
