@@ -97,10 +97,10 @@ async fn no_address_and_no_port_is_given_out_twice() {
     two.patch(&format!("{SERVICES}/s1"), "merge", &json!({ "spec": { "type": "ExternalName", "externalName": "a.example" } }))
         .await
         .expect(200);
+    assert!(!addresses(one).await.contains(&text(&made[1], "/spec/clusterIP")));
     let freed = text(&made[1], "/spec/ports/0/nodePort").parse::<u64>().unwrap();
     let body = service("other", json!({ "type": "NodePort", "ports": [{ "port": 1, "nodePort": freed }] }));
     one.post(SERVICES, &body).await.expect(201);
-    assert!(!addresses(one).await.contains(&text(&made[1], "/spec/clusterIP")));
 }
 
 #[tokio::test]
