@@ -42,6 +42,10 @@ pub async fn bootstrap(service: &ApiService, config: &Config) -> Result<(), Erro
         },
     });
     create(service, "/api/v1/namespaces/default/services", &backing).await?;
+    if config.peers {
+        // The endpoints are everyone's.
+        return crate::peers::Peers::default().reconcile(service, config).await;
+    }
     let ports = json!([{ "name": "https", "port": port, "protocol": "TCP" }]);
     let endpoints = json!({
         "apiVersion": "v1", "kind": "Endpoints",
@@ -98,7 +102,7 @@ async fn create(service: &ApiService, path: &str, object: &Value) -> Result<(), 
 }
 
 /// Creates, or makes the one that is there equal: the address may have changed since the last start.
-async fn replace(service: &ApiService, path: &str, object: &Value) -> Result<(), Error> {
+pub async fn replace(service: &ApiService, path: &str, object: &Value) -> Result<(), Error> {
     match send(service, Method::POST, path, object).await {
         (409, _) => {
             let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
@@ -119,6 +123,9 @@ pub fn checked(object: &Value, (code, body): (u16, Value)) -> Result<(), Error> 
 
 pub async fn send(service: &ApiService, method: Method, path: &str, object: &Value) -> (u16, Value) {
     let mut request = Request::new(if object.is_null() { Body::empty() } else { Body::from(object.to_string()) });
+    if method == Method::PATCH {
+        request.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/merge-patch+json"));
+    }
     *request.method_mut() = method;
     *request.uri_mut() = path.parse().unwrap_or_default();
     request.headers_mut().insert(http::header::USER_AGENT, http::HeaderValue::from_static("coracle-apiserver"));

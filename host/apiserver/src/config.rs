@@ -17,6 +17,8 @@ pub struct Config {
     pub node_ports: (u16, u16),
     /// Where clients inside the cluster reach this server: the endpoints of the `kubernetes` Service.
     pub advertise: Option<(IpAddr, u16)>,
+    /// Other servers share the store: the endpoints are those of all.
+    pub peers: bool,
     /// Asked when neither the masters group nor the node authorizer nor RBAC lets a request pass.
     pub authorizer: Option<Arc<dyn Authorizer>>,
     /// Signs and verifies service account tokens. Without it there are none.
@@ -42,6 +44,7 @@ impl Default for Config {
             service_cidr: (Ipv4Addr::new(10, 43, 0, 0), 16),
             node_ports: (30000, 32767),
             advertise: None,
+            peers: false,
             authorizer: None,
             tokens: None,
             account_admission: true,

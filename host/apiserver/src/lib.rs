@@ -29,6 +29,7 @@ mod negotiate;
 mod nonresource;
 mod openapi;
 mod options;
+mod peers;
 mod pieces;
 pub mod pki;
 mod protobuf;

@@ -128,6 +128,10 @@ impl ApiServer {
         if self.shared.config.advertise.is_some() {
             // Without the feeder's handle: the keeper must not keep the server alive.
             let service = ApiService { shared: self.shared.clone(), _feeder: None };
+            if self.shared.config.peers {
+                let keeper = tokio::spawn(crate::peers::keep(service.clone(), self.shared.config.clone()));
+                self.feeder.keepers.lock().push(keeper);
+            }
             let keeper = tokio::spawn(bootstrap::keep(service, self.shared.config.clone()));
             self.feeder.keepers.lock().push(keeper);
         }
@@ -137,6 +141,13 @@ impl ApiServer {
     /// The rows that are served.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.shared.registry
+    }
+
+    /// Tells that this server ends: the `kubernetes` Service no longer leads here. Only where others take over.
+    pub async fn leave(&self) -> Result<(), Error> {
+        let keepers: Vec<_> = self.feeder.keepers.lock().drain(..).collect();
+        keepers.iter().for_each(JoinHandle::abort);
+        if self.shared.config.peers { crate::peers::leave(&self.service(), &self.shared.config).await } else { Ok(()) }
     }
 
     /// Whether `/readyz` would say ok.

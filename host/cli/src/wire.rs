@@ -61,6 +61,7 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
         service_cidr: (args.service_cidr.base, args.service_cidr.prefix),
         node_ports: args.service_node_port_range,
         advertise: Some((advertise, port)),
+        peers: args.store.is_shared(),
         tokens: Some(Arc::new(tokens)),
         node_client: Some(Arc::new(pki.client_config("system:apiserver", &[MASTERS])?)),
         ..apiserver::Config::default()
@@ -101,6 +102,9 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
     if drained.is_err() {
         tracing::warn!("some parts did not end in time");
         parts.abort_all();
+    }
+    if let Err(error) = api.leave().await {
+        tracing::warn!(%error, "the kubernetes Service's endpoints");
     }
     network.close().await;
     client.shut_down();

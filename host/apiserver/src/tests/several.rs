@@ -139,6 +139,56 @@ async fn allocations_are_repaired_at_start() {
     assert!(refused.message().contains("provided IP is already allocated"), "{}", refused.message());
 }
 
+/// `port address,address` of each EndpointSlice, and the same of the Endpoints.
+async fn endpoints(f: &Fixture) -> (Vec<String>, Vec<String>) {
+    let texts = |list: &Value, pointer: &str| {
+        let items = list.as_array().unwrap().iter();
+        items.map(|item| item.pointer(pointer).unwrap().as_str().unwrap().to_owned()).collect::<Vec<_>>().join(",")
+    };
+    let slices = f.get("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices").await.expect(200);
+    let slice = |s: &Value| format!("{} {}", s["ports"][0]["port"], texts(&s["endpoints"], "/addresses/0"));
+    let one = f.get("/api/v1/namespaces/default/endpoints/kubernetes").await.expect(200);
+    let subset = |s: &Value| format!("{} {}", s["ports"][0]["port"], texts(&s["addresses"], "/ip"));
+    let all = |list: &Value, text: &dyn Fn(&Value) -> String| list.as_array().into_iter().flatten().map(text).collect();
+    (all(&slices["items"], &slice), all(&one["subsets"], &subset))
+}
+
+#[tokio::test]
+async fn the_kubernetes_service_leads_to_every_server_that_lives() {
+    let store = new_store().await;
+    let config =
+        |last, port| Config { advertise: Some((IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)), port)), peers: true, ..Config::default() };
+    let one = Fixture::over(config(1, 6443), store.clone()).await;
+    let alone = || (vec!["6443 10.0.0.1".to_owned()], vec!["6443 10.0.0.1".to_owned()]);
+    assert_eq!(endpoints(&one).await, alone());
+    let two = Fixture::over(config(2, 6443), store.clone()).await;
+    let both = || (vec!["6443 10.0.0.1,10.0.0.2".to_owned()], vec!["6443 10.0.0.1,10.0.0.2".to_owned()]);
+    assert_eq!(endpoints(&one).await, both());
+    let three = Fixture::over(config(3, 7443), store.clone()).await;
+    let apart = vec!["6443 10.0.0.1,10.0.0.2".to_owned(), "7443 10.0.0.3".to_owned()];
+    assert_eq!(endpoints(&two).await, (apart.clone(), apart));
+    three.server.leave().await.unwrap();
+    assert_eq!(endpoints(&two).await, both());
+
+    // A server that renews no more is taken out by the others, in their own time.
+    let mut peers = crate::peers::Peers::default();
+    peers.reconcile(&one.service, &config(1, 6443)).await.unwrap();
+    assert_eq!(endpoints(&one).await, both());
+    let long_ago = std::time::Instant::now().checked_sub(Duration::from_secs(20)).unwrap();
+    peers.seen.values_mut().for_each(|(_, since)| *since = long_ago);
+    let mut second = crate::peers::Peers::default();
+    second.reconcile(&two.service, &config(2, 6443)).await.unwrap();
+    peers.reconcile(&one.service, &config(1, 6443)).await.unwrap();
+    assert_eq!(endpoints(&one).await, both(), "it was renewed meanwhile");
+    peers.seen.values_mut().for_each(|(_, since)| *since = long_ago);
+    peers.reconcile(&one.service, &config(1, 6443)).await.unwrap();
+    assert_eq!(endpoints(&two).await, alone());
+    let leases = two.get("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases").await.expect(200);
+    assert_eq!(leases["items"].as_array().unwrap().len(), 1);
+    second.reconcile(&two.service, &config(2, 6443)).await.unwrap();
+    assert_eq!(endpoints(&one).await, both(), "it is back");
+}
+
 #[test]
 fn addresses_are_stored_where_their_row_is() {
     let registry = Registry::builtin();
