@@ -4,6 +4,7 @@
 
 use crate::config::Config;
 use crate::server::{ApiService, Error};
+use crate::strategy::net;
 use crate::strategy::priority::SYSTEM;
 use axum::body::Body;
 use http::{Method, Request};
@@ -31,6 +32,7 @@ pub async fn bootstrap(service: &ApiService, config: &Config) -> Result<(), Erro
         });
         create(service, "/apis/scheduling.k8s.io/v1/priorityclasses", &class).await?;
     }
+    service_range(service, config).await?;
     let Some((ip, port)) = config.advertise else { return Ok(()) };
     let address = service.first_service_ip();
     let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
@@ -60,6 +62,28 @@ pub async fn bootstrap(service: &ApiService, config: &Config) -> Result<(), Erro
         "endpoints": [{ "addresses": [ip.to_string()], "conditions": { "ready": true } }], "ports": ports,
     });
     replace(service, "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", &slice).await
+}
+
+/// The range that Services get their addresses from, as an object that says so
+/// (`pkg/controlplane/controller/defaultservicecidr`). Another range at a later start does not change it, as upstream.
+async fn service_range(service: &ApiService, config: &Config) -> Result<(), Error> {
+    let (base, bits) = config.service_cidr;
+    let range = net::Cidr { ip: base.into(), bits }.masked().to_string();
+    let path = "/apis/networking.k8s.io/v1/servicecidrs";
+    let object = json!({ "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": { "name": "kubernetes" }, "spec": { "cidrs": [range] } });
+    create(service, path, &object).await?;
+    let (_, mut live) = send(service, Method::GET, &format!("{path}/kubernetes"), &Value::Null).await;
+    if live.pointer("/status/conditions/0").is_some() {
+        return Ok(());
+    }
+    let condition = json!({
+        "type": "Ready", "status": "True", "lastTransitionTime": object::time::now(), "reason": "",
+        "message": "Kubernetes default Service CIDR is ready",
+    });
+    live["status"] = json!({ "conditions": [condition] });
+    let answer = send(service, Method::PUT, &format!("{path}/kubernetes/status"), &live).await;
+    // Someone else of the cluster was quicker.
+    if answer.0 == 409 { Ok(()) } else { checked(&object, answer) }
 }
 
 /// Makes the `kubernetes` Service and its endpoints again whenever one of them is gone

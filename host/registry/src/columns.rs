@@ -28,6 +28,9 @@ pub(crate) mod volume;
 pub(crate) mod wasm_plugin;
 pub(crate) mod workload;
 
+#[cfg(test)]
+mod tests;
+
 use crate::kind::{Cell, Column, Kind};
 use object::{Map, Object, Value, json};
 

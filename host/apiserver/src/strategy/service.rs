@@ -3,6 +3,7 @@
 mod allocator;
 mod repair;
 mod validate;
+mod warnings;
 
 pub use allocator::{ADDRESSES, Allocator, PORTS, Taken};
 pub use repair::repair;
@@ -116,6 +117,10 @@ impl Strategy for ServiceStrategy {
 
     fn validate_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) {
         validate::validate_update(new, old, errors);
+    }
+
+    fn warnings(&self, new: &Object) -> Vec<String> {
+        warnings::of(new)
     }
 
     fn validate_status(&self, new: &Object, _: &Object, errors: &mut ErrorList) {

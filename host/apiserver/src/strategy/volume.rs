@@ -33,6 +33,16 @@ impl Strategy for VolumeStrategy {
     fn validate_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) {
         source::validate_update(new, old, errors);
     }
+
+    /// `pkg/api/persistentvolume/util.go`.
+    fn warnings(&self, new: &Object) -> Vec<String> {
+        let mut told = annotated_class(new);
+        if new.str_at(&["spec", "persistentVolumeReclaimPolicy"]) == "Recycle" {
+            let instead = "Instead, the recommended approach is to use dynamic provisioning.";
+            told.push(format!("spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. {instead}"));
+        }
+        told
+    }
 }
 
 impl Strategy for ClaimStrategy {
@@ -62,6 +72,17 @@ impl Strategy for ClaimStrategy {
     fn validate_status(&self, new: &Object, _: &Object, errors: &mut ErrorList) {
         claim::validate_status(new, errors);
     }
+
+    /// `pkg/api/persistentvolumeclaim/util.go`.
+    fn warnings(&self, new: &Object) -> Vec<String> {
+        annotated_class(new)
+    }
+}
+
+fn annotated_class(object: &Object) -> Vec<String> {
+    let annotation = "volume.beta.kubernetes.io/storage-class";
+    let told = format!("metadata.annotations[{annotation}]: deprecated since v1.8; use \"storageClassName\" attribute instead");
+    object.annotation(annotation).map(|_| told).into_iter().collect()
 }
 
 fn is_claim_or_snapshot(source: Option<&Value>) -> bool {

@@ -236,3 +236,46 @@ async fn status_of_balancers() {
         &["status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is 'LoadBalancer'"],
     );
 }
+
+#[tokio::test]
+async fn warnings() {
+    let f = Fixture::new().await;
+    let check = async |path: &str, body: Value, expect: &[&str]| {
+        let answer = f.post(&format!("{path}?dryRun=All"), &body).await;
+        assert_eq!(answer.code, 201, "{}", answer.message());
+        let told: Vec<String> = answer.headers.get_all("warning").iter().map(|v| v.to_str().unwrap().replace('\\', "")).collect();
+        assert_eq!(told, expect.iter().map(|e| format!("299 - \"{e}\"")).collect::<Vec<_>>(), "{body}");
+    };
+    check(SERVICES, service(json!({})), &[]).await;
+    let hints = "service.kubernetes.io/topology-aware-hints";
+    let deprecated = format!("annotation {hints} is deprecated, please use service.kubernetes.io/topology-mode instead");
+    check(SERVICES, annotated(json!({ hints: "auto" }), json!({})), &[&deprecated]).await;
+    check(
+        SERVICES,
+        service(json!({ "clusterIP": "None", "externalIPs": ["2001:DB8::1"], "sessionAffinity": "ClientIP" })),
+        &[
+            "spec.externalIPs[0]: IPv6 address \"2001:DB8::1\" should be in RFC 5952 canonical format (\"2001:db8::1\")",
+            "spec.externalIPs is ignored for headless services",
+            "spec.SessionAffinity is ignored for headless services",
+        ],
+    )
+    .await;
+    let volume = json!({ "metadata": { "name": "v", "annotations": { "volume.beta.kubernetes.io/storage-class": "c" } }, "spec": {
+        "capacity": { "storage": "1" }, "accessModes": ["ReadWriteOnce"], "hostPath": { "path": "/a" }, "persistentVolumeReclaimPolicy": "Recycle" } });
+    check(
+        "/api/v1/persistentvolumes",
+        volume,
+        &[
+            "metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since v1.8; use \"storageClassName\" attribute instead",
+            "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_range_is_an_object() {
+    let f = Fixture::new().await;
+    let range = f.get("/apis/networking.k8s.io/v1/servicecidrs/kubernetes").await.expect(200);
+    assert_eq!((&range["spec"]["cidrs"], &range["status"]["conditions"][0]["type"]), (&json!(["10.43.0.0/16"]), &json!("Ready")));
+}
