@@ -1,14 +1,18 @@
 //! What writing a kind does, beside what every kind does (`write`): a row of [`table`], all methods defaulted
 //! (`k8s.io/apiserver/pkg/registry/rest/{create,update,delete}.go`).
 
+mod admissionregistration;
 mod amounts;
+mod apiregistration;
 pub mod at;
 mod autoscaler;
 mod budget;
+mod certificates;
 mod cluster;
 mod config;
 mod endpoints;
 mod event;
+mod flowcontrol;
 mod limits;
 mod namespace;
 pub mod net;
@@ -17,11 +21,15 @@ mod node;
 mod pod;
 mod pod_spec;
 pub mod priority;
+mod rbac;
 pub mod read;
+mod resource;
 pub mod service;
 mod storage;
+mod storagemigration;
 mod table;
 mod volume;
+mod words;
 mod workload;
 
 pub use table::of;
@@ -32,6 +40,7 @@ use std::sync::Arc;
 
 use crate::server::Shared;
 use bytes::Bytes;
+use interfaces::authorize::UserInfo;
 use object::field::ErrorList;
 use object::{Object, StatusError};
 
@@ -40,6 +49,8 @@ pub struct Context<'a> {
     pub shared: &'a Shared,
     /// `None` on the main resource.
     pub subresource: Option<&'a str>,
+    /// Who asks.
+    pub user: &'a UserInfo,
 }
 
 /// Keys beside the object that its write takes or gives up in the same transaction.

@@ -3,6 +3,7 @@
 mod causes;
 mod crd;
 mod documents;
+mod extension;
 mod encodings;
 mod endpoints;
 mod identity;

@@ -66,7 +66,7 @@ impl<'c> Write<'c> {
     }
 
     pub fn context(&self) -> Context<'_> {
-        Context { shared: &self.call.shared, subresource: self.subresource.as_deref() }
+        Context { shared: &self.call.shared, subresource: self.subresource.as_deref(), user: &self.call.user }
     }
 
     pub fn is_status(&self) -> bool {

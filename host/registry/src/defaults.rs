@@ -5,6 +5,7 @@ mod apiextensions;
 mod apps;
 mod batch;
 mod core;
+mod extension;
 mod networking;
 mod pod;
 mod service;
@@ -31,6 +32,13 @@ const TABLE: &[(&str, &str, Defaults)] = &[
     ("", "PersistentVolumeClaim", volume::claim),
     ("", "PodTemplate", pod::template),
     ("", "ReplicationController", apps::replication_controller),
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy", extension::mutating_policy),
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding", extension::policy_binding),
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration", extension::mutating_webhooks),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy", extension::validating_policy),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding", extension::policy_binding),
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", extension::validating_webhooks),
+    ("apiregistration.k8s.io", "APIService", extension::api_service),
     ("apps", "DaemonSet", apps::daemon_set),
     ("apiextensions.k8s.io", "CustomResourceDefinition", apiextensions::definition),
     ("apps", "Deployment", apps::deployment),
@@ -39,11 +47,18 @@ const TABLE: &[(&str, &str, Defaults)] = &[
     ("autoscaling", "HorizontalPodAutoscaler", batch::autoscaler),
     ("batch", "CronJob", batch::cron_job),
     ("batch", "Job", batch::job),
+    ("certificates.k8s.io", "PodCertificateRequest", extension::pod_certificate_request),
     ("discovery.k8s.io", "EndpointSlice", core::endpoint_slice),
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema", extension::flow_schema),
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration", extension::priority_level),
     ("networking.k8s.io", "IngressClass", networking::ingress_class),
     ("networking.k8s.io", "NetworkPolicy", networking::network_policy),
     ("rbac.authorization.k8s.io", "RoleBinding", core::role_binding),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding", core::role_binding),
+    ("resource.k8s.io", "DeviceTaintRule", extension::taint_rule),
+    ("resource.k8s.io", "ResourceClaim", extension::claim),
+    ("resource.k8s.io", "ResourceClaimTemplate", extension::claim_template),
+    ("resource.k8s.io", "ResourceSlice", extension::slice),
     ("scheduling.k8s.io", "PriorityClass", networking::priority_class),
     ("storage.k8s.io", "CSIDriver", volume::csi_driver),
     ("storage.k8s.io", "StorageClass", volume::storage_class),

@@ -1,15 +1,13 @@
-//! Leases, RBAC objects, RuntimeClasses and wasm plugins: short rules each, by the upstream validation of their groups.
+//! Leases, RuntimeClasses and wasm plugins: short rules each, by the upstream validation of their groups.
 
 use super::at::At;
-use super::read::{immutable, is_empty, items, number, text};
+use super::read::{immutable, items, number, text};
 use super::{Strategy, pod_spec};
 use crate::write::meta;
 use object::field::{ErrorList, Path};
 use object::{Object, Value, names};
 
 pub struct LeaseStrategy;
-pub struct RoleStrategy;
-pub struct RoleBindingStrategy;
 pub struct RuntimeClassStrategy;
 pub struct WasmPluginStrategy;
 
@@ -26,75 +24,6 @@ impl Strategy for LeaseStrategy {
             errors.invalid(&path.child("leaseDurationSeconds"), seconds, "must be greater than 0");
         }
         super::read::non_negative(number(spec, "leaseTransitions"), &path.child("leaseTransitions"), errors);
-    }
-}
-
-impl Strategy for RoleStrategy {
-    fn validate(&self, new: &Object, errors: &mut ErrorList) {
-        let tree = new.as_map();
-        for (at, rule) in items(tree, "rules") {
-            let path = Path::new("rules").index(at);
-            if is_empty(rule.get("verbs")) {
-                errors.required(&path.child("verbs"), "verbs must contain at least one value");
-            }
-            let urls = !is_empty(rule.get("nonResourceURLs"));
-            if urls && !new.namespace().is_empty() {
-                errors.invalid(
-                    &path.child("nonResourceURLs"),
-                    rule.get("nonResourceURLs").cloned().unwrap_or_default(),
-                    "namespaced rules cannot apply to non-resource URLs",
-                );
-            }
-            if !urls {
-                if is_empty(rule.get("apiGroups")) {
-                    errors.required(&path.child("apiGroups"), "resource rules must supply at least one api group");
-                }
-                if is_empty(rule.get("resources")) {
-                    errors.required(&path.child("resources"), "resource rules must supply at least one resource");
-                }
-            }
-        }
-    }
-}
-
-impl Strategy for RoleBindingStrategy {
-    fn validate(&self, new: &Object, errors: &mut ErrorList) {
-        let tree = new.as_map();
-        let namespaced = !new.namespace().is_empty();
-        let empty = Value::Null;
-        let role = tree.get("roleRef").unwrap_or(&empty);
-        let path = Path::new("roleRef");
-        if text(role, "apiGroup") != "rbac.authorization.k8s.io" {
-            errors.not_supported(&path.child("apiGroup"), text(role, "apiGroup"), &["rbac.authorization.k8s.io"]);
-        }
-        let kinds: &[&str] = if namespaced { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
-        if !kinds.contains(&text(role, "kind")) {
-            errors.not_supported(&path.child("kind"), text(role, "kind"), kinds);
-        }
-        if text(role, "name").is_empty() {
-            errors.required(&path.child("name"), "");
-        }
-        for (at, subject) in items(tree, "subjects") {
-            let path = Path::new("subjects").index(at);
-            if text(subject, "name").is_empty() {
-                errors.required(&path.child("name"), "");
-            }
-            match text(subject, "kind") {
-                "ServiceAccount" => {
-                    if !namespaced && text(subject, "namespace").is_empty() {
-                        errors.required(&path.child("namespace"), "");
-                    }
-                }
-                "User" | "Group" => {}
-                other => errors.not_supported(&path.child("kind"), other, &["ServiceAccount", "User", "Group"]),
-            }
-        }
-    }
-
-    fn validate_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) {
-        if new.at(&["roleRef"]) != old.at(&["roleRef"]) {
-            errors.invalid(&Path::new("roleRef"), new.at(&["roleRef"]).cloned().unwrap_or_default(), "cannot change roleRef");
-        }
     }
 }
 

@@ -22,7 +22,7 @@ pub mod words;
 pub use affinity::{node_selector, selector_at, selector_of};
 pub use annotations::{changes as annotation_changes, validate as annotations_valid};
 pub use network::tolerations;
-pub use resources::overhead;
+pub use resources::{is_extended as extended_resource, overhead};
 
 use super::at::At;
 use super::read::{entries, items, number, text};

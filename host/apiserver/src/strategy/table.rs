@@ -1,8 +1,8 @@
 //! Which strategy a kind has; all others have the default one.
 
 use super::{
-    Strategy, autoscaler, budget, cluster, config, endpoints, event, limits, namespace, networking, node, pod, priority, service, storage,
-    volume, workload,
+    Strategy, admissionregistration, apiregistration, autoscaler, budget, certificates, cluster, config, endpoints, event, flowcontrol,
+    limits, namespace, networking, node, pod, priority, rbac, resource, service, storage, storagemigration, volume, workload,
 };
 use crate::crd;
 use registry::Kind;
@@ -47,10 +47,28 @@ const ROWS: &[(&str, &str, &dyn Strategy)] = &[
     ("networking.k8s.io", "servicecidrs", &networking::ServiceCidrStrategy),
     ("node.k8s.io", "runtimeclasses", &cluster::RuntimeClassStrategy),
     ("policy", "poddisruptionbudgets", &budget::BudgetStrategy),
-    (RBAC, "roles", &cluster::RoleStrategy),
-    (RBAC, "clusterroles", &cluster::RoleStrategy),
-    (RBAC, "rolebindings", &cluster::RoleBindingStrategy),
-    (RBAC, "clusterrolebindings", &cluster::RoleBindingStrategy),
+    (RBAC, "roles", &rbac::RoleStrategy),
+    (RBAC, "clusterroles", &rbac::RoleStrategy),
+    (RBAC, "rolebindings", &rbac::RoleBindingStrategy),
+    (RBAC, "clusterrolebindings", &rbac::RoleBindingStrategy),
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicies", &admissionregistration::MutatingPolicyStrategy),
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings", &admissionregistration::MutatingBindingStrategy),
+    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", &admissionregistration::MutatingWebhooksStrategy),
+    ("admissionregistration.k8s.io", "validatingadmissionpolicies", &admissionregistration::PolicyStrategy),
+    ("admissionregistration.k8s.io", "validatingadmissionpolicybindings", &admissionregistration::BindingStrategy),
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", &admissionregistration::ValidatingWebhooksStrategy),
+    ("apiregistration.k8s.io", "apiservices", &apiregistration::ApiServiceStrategy),
+    ("certificates.k8s.io", "certificatesigningrequests", &certificates::SigningRequestStrategy),
+    ("certificates.k8s.io", "clustertrustbundles", &certificates::TrustBundleStrategy),
+    ("certificates.k8s.io", "podcertificaterequests", &certificates::PodRequestStrategy),
+    ("flowcontrol.apiserver.k8s.io", "flowschemas", &flowcontrol::FlowSchemaStrategy),
+    ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", &flowcontrol::PriorityLevelStrategy),
+    ("resource.k8s.io", "deviceclasses", &resource::ClassStrategy),
+    ("resource.k8s.io", "devicetaintrules", &resource::TaintRuleStrategy),
+    ("resource.k8s.io", "resourceclaims", &resource::ClaimStrategy),
+    ("resource.k8s.io", "resourceclaimtemplates", &resource::ClaimTemplateStrategy),
+    ("resource.k8s.io", "resourceslices", &resource::SliceStrategy),
+    ("storagemigration.k8s.io", "storageversionmigrations", &storagemigration::MigrationStrategy),
     ("scheduling.k8s.io", "priorityclasses", &priority::PriorityClassStrategy),
     ("storage.k8s.io", "csidrivers", &storage::DriverStrategy),
     ("storage.k8s.io", "csinodes", &storage::NodeStrategy),

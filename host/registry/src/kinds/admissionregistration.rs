@@ -34,8 +34,8 @@ pub(crate) fn rows() -> Vec<Kind> {
     ]
 }
 
-const MATCHED: &str =
-    r#""matchConstraints":{"resourceRules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["nothings"]}]}"#;
+/// With all defaults: it is owned as a whole, so that applying less would be another value.
+const MATCHED: &str = r#""matchConstraints":{"resourceRules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["nothings"],"scope":"*"}],"matchPolicy":"Equivalent","namespaceSelector":{},"objectSelector":{}}"#;
 
 fn policies(kind: &str, resource: &str) -> Kind {
     row("admissionregistration.k8s.io", "v1", kind, resource)
@@ -47,7 +47,7 @@ fn policies(kind: &str, resource: &str) -> Kind {
 }
 
 fn webhooks(kind: &str, resource: &str) -> Kind {
-    let webhook = r#""webhooks":[{"name":"w.example.com","admissionReviewVersions":["v1"],"sideEffects":"None","failurePolicy":"Ignore","clientConfig":{"url":"https://w.example.com/"},"rules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["nothings"]}]}]"#;
+    let webhook = r#""webhooks":[{"name":"w.example.com","admissionReviewVersions":["v1"],"sideEffects":"None","failurePolicy":"Ignore","clientConfig":{"url":"https://w.example.com/"},"rules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["nothings"],"scope":"*"}]}]"#;
     policies(kind, resource)
         .show("Webhooks", "integer", "Number of webhooks.", admission::webhooks)
         .age_column()

@@ -16,7 +16,7 @@ fn sample(kind: &str, spec: &str) -> String {
     format!(r#"{{"apiVersion":"resource.k8s.io/v1","kind":"{kind}","metadata":{{"name":"sample"}},"spec":{spec}}}"#)
 }
 
-const CLAIM: &str = r#"{"devices":{"requests":[{"name":"r","exactly":{"deviceClassName":"c"}}]}}"#;
+const CLAIM: &str = r#"{"devices":{"requests":[{"name":"r","exactly":{"deviceClassName":"c","allocationMode":"ExactCount","count":1}}]}}"#;
 
 fn claims() -> Kind {
     resource("ResourceClaim", "resourceclaims")
