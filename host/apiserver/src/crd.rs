@@ -15,7 +15,9 @@ mod definition;
 mod instance;
 mod keeper;
 mod names;
+mod rules;
 pub mod scale;
+mod validation;
 mod webhook;
 
 pub use convert::{items, object, objects};

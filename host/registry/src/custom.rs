@@ -10,6 +10,7 @@
 //!   understand they leave alone.
 
 pub mod definition;
+pub mod field_path;
 pub mod formats;
 mod graph;
 pub mod lists;

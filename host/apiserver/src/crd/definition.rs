@@ -1,5 +1,6 @@
 //! What writing a CustomResourceDefinition does (`pkg/registry/customresourcedefinition/strategy.go`, `etcd.go`).
 
+use super::validation;
 use crate::strategy::{Context, Strategy};
 use object::field::ErrorList;
 use object::{Object, Value, json};
@@ -66,7 +67,17 @@ impl Strategy for DefinitionStrategy {
         crd::set_condition(object, TERMINATING, "True", "InstanceDeletionPending", told);
     }
 
-    fn validate(&self, _new: &Object, _errors: &mut ErrorList) {}
+    fn validate(&self, new: &Object, errors: &mut ErrorList) {
+        validation::create(new, errors);
+    }
+
+    fn validate_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) {
+        validation::update(new, old, errors);
+    }
+
+    fn validate_status(&self, new: &Object, _old: &Object, errors: &mut ErrorList) {
+        validation::status(new, errors);
+    }
 }
 
 fn schemas(definition: &Object) -> impl Iterator<Item = Props> {

@@ -1,8 +1,10 @@
 //! What writing a custom object does (`pkg/registry/customresource/{strategy,status_strategy,validator}.go`).
 
+use super::rules::{self, Ratchet, Run};
 use super::scale::at;
 use crate::strategy::{Context, Strategy};
 use crate::write::meta;
+use expression::{Budget, OBJECT_BUDGET};
 use object::field::{ErrorList, Path};
 use object::{Object, Value, names};
 use registry::Kind;
@@ -49,7 +51,18 @@ impl Instance {
         if !was_broken {
             errors.extend(found);
         }
-        let _ = BLOCKING;
+        let Some(rules) = rules::of(&custom.version) else { return };
+        if errors.causes().iter().any(|c| BLOCKING.contains(&c.reason.as_str())) {
+            let detail = "some validation rules were not checked because the object was invalid; \
+                          correct the existing errors to complete validation";
+            errors.invalid(&Path::new("<nil>"), "null", detail);
+            return;
+        }
+        let value = new.to_value();
+        let before = old.map(Object::to_value);
+        let ratchet = before.as_ref().map_or(Ratchet::NONE, |old| Ratchet::new(Correlated::new(&value, old, &custom.version.schema)));
+        let mut run = Run { errors, budget: Budget::new(OBJECT_BUDGET) };
+        run.node(rules, &custom.version.schema, &value, before.as_ref(), &Path::root(), ratchet);
     }
 }
 

@@ -1,8 +1,11 @@
 //! Custom resources from their definition to their end.
 
+mod conversion;
+mod definitions;
 mod objects;
+mod rules;
 
-use super::Fixture;
+use super::{Answer, Fixture};
 use object::{Value, json};
 
 pub const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
@@ -26,6 +29,14 @@ pub fn widget(name: &str, spec: Value) -> Value {
 
 pub fn any() -> Value {
     json!({"spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}})
+}
+
+/// `field: message` of each cause of a refusal.
+#[track_caller]
+pub fn causes(answer: Answer) -> Vec<String> {
+    let body = answer.expect(422);
+    let causes = body["details"]["causes"].as_array().cloned().unwrap_or_default();
+    causes.iter().map(|c| format!("{}: {}", c["field"].as_str().unwrap_or(""), c["message"].as_str().unwrap_or(""))).collect()
 }
 
 /// The definition's condition as `status reason`; waits for it to be so.

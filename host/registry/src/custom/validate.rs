@@ -136,8 +136,9 @@ fn tell(fault: Fault, at: &Path, errors: &mut ErrorList) {
         (_, true) => at.clone(),
         _ => at.child(named),
     };
-    // A value that is not given reads as an empty string.
-    let value = if fault.value.is_null() { Value::from("") } else { fault.value };
+    // A value that is not given reads as an empty string; that an enumeration lacks null is told so.
+    let absent = if matches!(fault.code, Code::Enum(_)) { "null" } else { "" };
+    let value = if fault.value.is_null() { Value::from(absent) } else { fault.value };
     match fault.code {
         Code::Invalid => errors.invalid(&path, value, &fault.message),
         Code::Composite => {

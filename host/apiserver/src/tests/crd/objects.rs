@@ -1,14 +1,6 @@
 //! Objects of custom kinds: all verbs, schema, columns, subresources.
 
 use super::*;
-use crate::tests::Answer;
-
-fn causes(answer: Answer) -> Vec<String> {
-    let body = answer.expect(422);
-    let causes = body["details"]["causes"].as_array().cloned().unwrap_or_default();
-    causes.iter().map(|c| format!("{}: {}", c["field"].as_str().unwrap_or(""), c["message"].as_str().unwrap_or(""))).collect()
-}
-
 async fn with(properties: Value) -> Fixture {
     let api = Fixture::new().await;
     api.post(CRDS, &widgets(properties)).await.expect(201);
