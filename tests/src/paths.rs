@@ -12,6 +12,14 @@ pub fn tool(name: &str) -> PathBuf {
     existing(from_env("CORACLE_TOOLS").unwrap_or_else(|| cache().join("tools/bin")).join(name), "cargo xtask setup")
 }
 
+/// Client libraries of a language beside `$CORACLE_TOOLS`: `python`, `node`.
+pub fn modules(language: &str) -> PathBuf {
+    let tools = from_env("CORACLE_TOOLS").unwrap_or_else(|| cache().join("tools/bin"));
+    let dir = tools.parent().map_or_else(|| tools.join(language), |above| above.join(language));
+    existing(dir.join(".installed"), "cargo xtask setup");
+    dir
+}
+
 /// A built guest of `$CORACLE_GUESTS`, by the name of its crate.
 pub fn guest(name: &str) -> PathBuf {
     existing(guests().join(format!("{name}.wasm")), "cargo xtask guests")

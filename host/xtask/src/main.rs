@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything that a fresh machine needs to build, try, test and measure Coracle.
 
 mod bench;
+mod clients;
 mod fuzz;
 mod guests;
 mod images;

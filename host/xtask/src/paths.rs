@@ -25,6 +25,11 @@ pub fn tools() -> PathBuf {
     cache().join("tools/bin")
 }
 
+/// Client libraries of a language that tests drive: `python`, `node`.
+pub fn modules(language: &str) -> PathBuf {
+    cache().join("tools").join(language)
+}
+
 /// Where built guests are put: `<workspace target>/guests/NAME.wasm`.
 pub fn guests() -> PathBuf {
     target().join("guests")

@@ -28,6 +28,7 @@ const UNPACKED: [(&str, &str, &str); 2] =
 pub fn all() -> Result<()> {
     packages()?;
     clients()?;
+    crate::clients::all()?;
     crate::images::build()?;
     crate::toolchain::rustc().map(drop)
 }
