@@ -12,6 +12,7 @@ use crate::functions::Table;
 use crate::syntax::ast::*;
 use crate::types::Type;
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// Least and most; the most is `u64::MAX` where nothing bounds the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,8 +37,9 @@ impl Estimate {
 }
 
 pub(crate) fn estimate(tree: &Expr, types: &[Type], declarations: &Declarations, table: &Table) -> Estimate {
-    let locals = declarations.variables.iter().map(|(_, decl)| Local { decl: Some(decl), ..Local::default() }).collect();
-    Coster { types, table, locals, known: HashMap::new(), entries: HashMap::new(), decls: HashMap::new() }.cost(tree)
+    let locals = declarations.variables.iter().map(|(_, decl)| Local { place: Place::At(decl), ..Local::default() }).collect();
+    let root = declarations.variables.first().map(|(_, decl)| decl.as_ref());
+    Coster { types, table, locals, root, known: HashMap::new(), entries: HashMap::new(), places: HashMap::new() }.cost(tree)
 }
 
 /// Sizes of the parts of a list or map that an expression makes.
@@ -48,10 +50,23 @@ struct Entries {
     value: Size,
 }
 
+/// Where an expression is in the declared data.
+#[derive(Clone, Copy, Default)]
+enum Place<'a> {
+    #[default]
+    Nowhere,
+    At(&'a Decl),
+    /// Below a place, where nothing is declared.
+    Lost,
+}
+
+/// Keys of maps have no size of their own upstream.
+static KEY: LazyLock<Decl> = LazyLock::new(|| Decl::of(Type::String));
+
 /// What is known of a variable.
 #[derive(Clone, Copy, Default)]
 struct Local<'a> {
-    decl: Option<&'a Decl>,
+    place: Place<'a>,
     size: Option<Size>,
     entries: Option<Entries>,
 }
@@ -64,8 +79,9 @@ struct Coster<'a> {
     /// Sizes of results and their parts, by expression.
     known: HashMap<u32, Size>,
     entries: HashMap<u32, Entries>,
-    /// Where an expression is a place of declared data.
-    decls: HashMap<u32, &'a Decl>,
+    places: HashMap<u32, Place<'a>>,
+    /// The declaration of the first variable, `self`.
+    root: Option<&'a Decl>,
 }
 
 impl<'a> Coster<'a> {
@@ -73,11 +89,15 @@ impl<'a> Coster<'a> {
         match &e.kind {
             Kind::Literal(_) | Kind::Constant(_) => Estimate::default(),
             Kind::Slot(slot) => {
-                let decl = self.locals.get(*slot).and_then(|l| l.decl);
-                self.place(e, decl);
+                let place = self.locals.get(*slot).map_or(Place::Nowhere, |l| l.place);
+                self.places.insert(e.id, place);
                 Estimate::fixed(IDENT)
             }
-            Kind::Ident(_) | Kind::TypeName(_) => Estimate::fixed(IDENT),
+            Kind::Ident(_) | Kind::TypeName(_) => {
+                // A name is a path, whatever it names.
+                self.places.insert(e.id, self.start());
+                Estimate::fixed(IDENT)
+            }
             Kind::Select(select) => self.select(e, select),
             Kind::Call(call) => self.call(e, call),
             Kind::And(terms) | Kind::Or(terms) => {
@@ -132,11 +152,11 @@ impl<'a> Coster<'a> {
         if select.test {
             return operand;
         }
-        let decl = self.decls.get(&select.operand.id).and_then(|d| d.field(&select.field));
-        self.place(e, decl);
         if select.optional {
             return operand.plus(Estimate::fixed(1));
         }
+        let place = self.below(&select.operand, |decl| decl.field(&select.field));
+        self.places.insert(e.id, place);
         match self.type_of(&select.operand) {
             Type::Map(..) | Type::Object(_) | Type::Param(_) => operand.plus(Estimate::fixed(SELECT)),
             _ => operand,
@@ -219,11 +239,11 @@ impl<'a> Coster<'a> {
     /// What is known of the variables of a loop.
     fn iteration(&self, of: &'a Loop) -> (Local<'a>, Local<'a>) {
         let entries = self.entries_of(&of.range);
-        let decl = self.decls.get(&of.range.id).copied();
         let is_list = entries.map_or_else(|| matches!(self.type_of(&of.range), Type::List(_)), |e| e.is_list);
-        let key = Local { size: entries.map(|e| e.key), ..Local::default() };
-        let below = decl.and_then(|d| if is_list { d.item() } else { d.value() });
-        let value = Local { decl: below, size: entries.map(|e| e.value), entries: None };
+        let keys = self.below(&of.range, |decl| decl.value().filter(|_| !is_list).map(|_| &*KEY));
+        let key = Local { place: keys, size: entries.map(|e| e.key), entries: None };
+        let values = self.below(&of.range, |decl| if is_list { decl.item() } else { decl.value() });
+        let value = Local { place: values, size: entries.map(|e| e.value), entries: None };
         match (of.var2.is_some(), is_list) {
             (true, _) => (key, value),
             (false, true) => (value, key),
@@ -231,10 +251,19 @@ impl<'a> Coster<'a> {
         }
     }
 
-    fn place(&mut self, e: &Expr, decl: Option<&'a Decl>) {
-        if let Some(decl) = decl {
-            self.decls.insert(e.id, decl);
+    /// A step below an expression's place.
+    fn below(&self, e: &Expr, step: impl FnOnce(&'a Decl) -> Option<&'a Decl>) -> Place<'a> {
+        match self.places.get(&e.id).copied().unwrap_or_default() {
+            Place::At(decl) => step(decl).map_or(Place::Lost, Place::At),
+            Place::Nowhere => self.start(),
+            Place::Lost => Place::Lost,
         }
+    }
+
+    /// The first step of a path is not looked at upstream: it stands for `self`. So a path that starts at a result, whose
+    /// first step is what it took there, is read as `self` too. Rules are accepted or refused by that, so it is kept.
+    fn start(&self) -> Place<'a> {
+        self.root.map_or(Place::Lost, Place::At)
     }
 
     fn type_of(&self, e: &Expr) -> &'a Type {
@@ -267,7 +296,7 @@ impl<'a> Coster<'a> {
             Kind::Map(entries) => return Some(count(entries.len())),
             _ => {}
         }
-        if let Some(decl) = self.decls.get(&e.id) {
+        if let Some(Place::At(decl)) = self.places.get(&e.id) {
             return Some(Size { min: 0, max: decl.max });
         }
         if size::is_scalar(self.type_of(e)) {

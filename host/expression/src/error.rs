@@ -35,6 +35,24 @@ pub enum CompileError {
 const MAX_REPORTED: usize = 100;
 
 impl CompileError {
+    /// As apiextensions tells it of a validation rule.
+    pub fn of_rule(&self) -> String {
+        match self {
+            Self::Issues { .. } => format!("compilation failed: {self}"),
+            Self::Result { .. } => format!("cel expression {self}"),
+            Self::Constant(_) => self.to_string(),
+        }
+    }
+
+    /// As apiextensions tells it of a `messageExpression`.
+    pub fn of_message(&self) -> String {
+        match self {
+            Self::Issues { .. } => format!("messageExpression compilation failed: {self}"),
+            Self::Result { .. } => format!("messageExpression {self}"),
+            Self::Constant(error) => format!("messageExpression instantiation failed: {error}"),
+        }
+    }
+
     pub(crate) fn issues(source: &str, mut issues: Vec<Issue>) -> Self {
         issues.sort_by_key(|issue| issue.at.map_or(0, |at| at + 1));
         Self::Issues { source: source.to_owned(), issues }
@@ -42,7 +60,7 @@ impl CompileError {
 }
 
 /// `ERROR: <input>:1:6: …` with source line and mark; or `must evaluate to a bool`.
-/// Callers put `compilation failed: ` or `cel expression ` before it, as upstream does at that place.
+/// Where upstream puts words before it: [`CompileError::of_rule`], [`CompileError::of_message`].
 impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -66,7 +66,7 @@ impl<'a> Coster<'a> {
         let one = Estimate::fixed(1);
         let plain = |cost: Estimate| (cost, None);
         match name {
-            "_[_]" | "_[?_]" => self.index(e, parts),
+            "_[_]" | "_[?_]" => self.index(e, name, parts),
             "_+_" if texts => {
                 let sum = size(0).plus(size(1));
                 (sum.cost(TEXT), Some(sum))
@@ -162,10 +162,13 @@ impl<'a> Coster<'a> {
     }
 
     /// An item's size, and its place in the declared data.
-    fn index(&mut self, e: &'a Expr, parts: &[&'a Expr]) -> Priced {
+    fn index(&mut self, e: &'a Expr, name: &str, parts: &[&'a Expr]) -> Priced {
         let Some(of) = parts.first() else { return (Estimate::fixed(1), None) };
-        let below = self.decls.get(&of.id).and_then(|d| d.item().or_else(|| d.value()));
-        self.place(e, below);
+        // Only an index into a list or map itself is a step of a path.
+        if name == "_[_]" && !matches!(self.type_of(of), Type::Optional(_)) {
+            let below = self.below(of, |decl| decl.item().or_else(|| decl.value()));
+            self.places.insert(e.id, below);
+        }
         let known = self.entries_of(of).map(|entries| entries.value);
         (Estimate::fixed(1), known.or_else(|| self.size_known(e)))
     }
@@ -198,8 +201,10 @@ impl<'a> Coster<'a> {
 
     /// Of the items of declared data; what an expression makes is not known by its items here.
     fn item_size(&self, list: &Expr) -> Size {
-        let item = self.decls.get(&list.id).and_then(|d| d.item());
-        item.map_or(Size::UNKNOWN, |item| Size { min: 0, max: item.max })
+        match self.places.get(&list.id) {
+            Some(Place::At(list)) => list.item().map_or(Size::UNKNOWN, |item| Size { min: 0, max: item.max }),
+            _ => Size::UNKNOWN,
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::error::EvalError;
 
-/// Steps of work for which cel-go's cost model charges nothing (copying, deep comparison). A hundred for each unit of
+/// Steps of work for which cel-go's cost model charges nothing (copying, deep comparison). Twenty for each unit of
 /// the call limit: about as long as that takes otherwise.
-const WORK_PER_COST: u64 = 100;
+const WORK_PER_COST: u64 = 20;
 
 /// Paid by one evaluation.
 #[derive(Debug)]

@@ -140,9 +140,8 @@ fn parse_ip(text: &str) -> Result<IpAddr> {
         return Err(EvalError::Argument(format!("IP address {text:?} with zone value is not allowed")));
     }
     let parse = || {
-        EvalError::Argument(format!(
-            "IP Address {text:?} parse error during conversion from string: ParseAddr({text:?}): unable to parse IP"
-        ))
+        let why = reason(text);
+        EvalError::Argument(format!("IP Address {text:?} parse error during conversion from string: ParseAddr({text:?}): {why}"))
     };
     let ip: IpAddr = text.parse().map_err(|_| parse())?;
     if matches!(ip, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some()) {
@@ -157,7 +156,7 @@ fn parse_cidr(text: &str) -> Result<Cidr> {
         EvalError::Argument(format!("{prefix}{prefix}netip.ParsePrefix({text:?}): {why}"))
     };
     let (address, length) = text.rsplit_once('/').ok_or_else(|| refuse("no '/'"))?;
-    let address: IpAddr = address.parse().map_err(|_| refuse(&format!("ParseAddr({address:?}): unable to parse IP")))?;
+    let address: IpAddr = address.parse().map_err(|_| refuse(&format!("ParseAddr({address:?}): {}", reason(address))))?;
     if matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some()) {
         let prefix = "network address parse error during conversion from string: ";
         return Err(EvalError::Argument(format!("{prefix}IPv4-mapped IPv6 address {text:?} is not allowed")));
@@ -169,6 +168,78 @@ fn parse_cidr(text: &str) -> Result<Cidr> {
         return Err(refuse("prefix length out of range"));
     }
     Ok(Cidr { address, length: bits })
+}
+
+/// Why Go's `netip.ParseAddr` refuses a text, for the mistakes that are made.
+fn reason(text: &str) -> String {
+    let first = text.find(['.', ':', '%']).and_then(|at| text.get(at..)?.chars().next());
+    match first {
+        Some('.') => reason_v4(text),
+        Some(':') => reason_v6(text),
+        Some('%') => "missing IPv6 address".to_owned(),
+        _ => "unable to parse IP".to_owned(),
+    }
+}
+
+fn reason_v4(text: &str) -> String {
+    let fields: Vec<&str> = text.split('.').collect();
+    for (n, field) in fields.iter().enumerate() {
+        let at = fields.iter().take(n).map(|f| f.len() + 1).sum::<usize>();
+        if let Some(wrong) = field.find(|c: char| !c.is_ascii_digit()) {
+            return format!("unexpected character (at {:?})", text.get(at + wrong..).unwrap_or_default());
+        }
+        match field.parse::<u32>() {
+            Err(_) if field.is_empty() => {
+                return format!("IPv4 field must have at least one digit (at {:?})", text.get(at..).unwrap_or_default());
+            }
+            Ok(value) if value <= 255 => {}
+            _ => return "IPv4 field has value >255".to_owned(),
+        }
+        if field.len() > 1 && field.starts_with('0') {
+            return "IPv4 field has octet with leading zero".to_owned();
+        }
+        if n == 4 {
+            return "IPv4 address too long".to_owned();
+        }
+    }
+    "IPv4 address too short".to_owned()
+}
+
+fn reason_v6(text: &str) -> String {
+    let mut at = usize::from(text.starts_with("::")) * 2;
+    let mut shortened = at > 0;
+    for _ in 0..8 {
+        let rest = text.get(at..).unwrap_or_default();
+        if rest.is_empty() {
+            return "unable to parse IP".to_owned();
+        }
+        let length = rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len());
+        if length == 0 {
+            return format!("each colon-separated field must have at least one digit (at {rest:?})");
+        }
+        if length > 4 {
+            return format!("each group must have four or fewer hex digits (at {rest:?})");
+        }
+        let behind = rest.get(length..).unwrap_or_default();
+        if behind.is_empty() {
+            return "address string too short".to_owned();
+        }
+        let Some(next) = behind.strip_prefix(':') else {
+            return format!("unexpected character, want colon (at {behind:?})");
+        };
+        if next.is_empty() {
+            return format!("colon must be followed by more characters (at {behind:?})");
+        }
+        at += length + 1;
+        if next.starts_with(':') {
+            if shortened {
+                return format!("multiple :: in address (at {next:?})");
+            }
+            shortened = true;
+            at += 1;
+        }
+    }
+    format!("trailing garbage after address (at {:?})", text.get(at..).unwrap_or_default())
 }
 
 fn link_local_unicast(ip: IpAddr) -> bool {

@@ -80,84 +80,67 @@ impl Parser<'_> {
         if self.nesting > MAX_DEPTH {
             return self.too_deep();
         }
-        let condition = self.or()?;
-        let out = if let Some(at) = self.eat("?") {
-            let then = self.or()?;
-            self.expect(":")?;
-            let otherwise = self.expr()?;
-            self.node(at, Kind::Conditional(Box::new([condition, then, otherwise])))
-        } else {
-            condition
-        };
+        let mut out = self.binary(0)?;
+        if self.here().token == Token::Op("?") {
+            out = self.conditional(out)?;
+        }
         self.nesting -= 1;
         if out.depth > MAX_DEPTH { self.too_deep() } else { Ok(out) }
     }
 
-    fn or(&mut self) -> Parsed<Expr> {
-        let first = self.and()?;
-        let mut place = None;
-        let mut terms = vec![first];
-        while let Some(at) = self.eat("||") {
-            place.get_or_insert(at);
-            terms.push(self.and()?);
-        }
-        match place {
-            Some(at) => Ok(self.node(at, Kind::Or(terms))),
-            None => terms.pop().ok_or(Stop),
-        }
+    #[inline(never)]
+    fn conditional(&mut self, condition: Expr) -> Parsed<Expr> {
+        let at = self.expect("?")?;
+        let then = self.binary(0)?;
+        self.expect(":")?;
+        let otherwise = self.expr()?;
+        Ok(self.node(at, Kind::Conditional(Box::new([condition, then, otherwise]))))
     }
 
-    fn and(&mut self) -> Parsed<Expr> {
-        let first = self.binary(0)?;
-        let mut place = None;
-        let mut terms = vec![first];
-        while let Some(at) = self.eat("&&") {
-            place.get_or_insert(at);
-            terms.push(self.binary(0)?);
-        }
-        match place {
-            Some(at) => Ok(self.node(at, Kind::And(terms))),
-            None => terms.pop().ok_or(Stop),
-        }
-    }
-
-    /// Relations bind loosest (0), then sums (1), then products (2); all associate to the left.
-    fn binary(&mut self, level: u8) -> Parsed<Expr> {
-        let mut left = if level == 2 { self.unary()? } else { self.binary(level + 1)? };
+    /// All binary operators by precedence: `||` (0), `&&` (1), relations (2), sums (3), products (4). One function for all
+    /// levels keeps the stack shallow.
+    fn binary(&mut self, least: u8) -> Parsed<Expr> {
+        let mut left = self.unary()?;
         loop {
-            let function = match (level, self.here().token) {
-                (0, Token::Op("==")) => "_==_",
-                (0, Token::Op("!=")) => "_!=_",
-                (0, Token::Op("<")) => "_<_",
-                (0, Token::Op("<=")) => "_<=_",
-                (0, Token::Op(">")) => "_>_",
-                (0, Token::Op(">=")) => "_>=_",
-                (0, Token::In) => "@in",
-                (1, Token::Op("+")) => "_+_",
-                (1, Token::Op("-")) => "_-_",
-                (2, Token::Op("*")) => "_*_",
-                (2, Token::Op("/")) => "_/_",
-                (2, Token::Op("%")) => "_%_",
-                _ => return Ok(left),
-            };
+            let Some((level, function)) = operator(self.here().token) else { return Ok(left) };
+            if level < least {
+                return Ok(left);
+            }
             let at = self.place();
             self.at += 1;
-            let right = if level == 2 { self.unary()? } else { self.binary(level + 1)? };
-            left = self.call(at, function, None, vec![left, right]);
+            let right = self.binary(level + 1)?;
+            left = self.combine(at, function, left, right);
             if left.depth > MAX_DEPTH {
                 return self.too_deep();
             }
         }
     }
 
+    /// Chains of `&&` and of `||` are one node, however long.
+    fn combine(&mut self, at: u32, function: &'static str, mut left: Expr, right: Expr) -> Expr {
+        match (function, &mut left.kind) {
+            ("||", Kind::Or(terms)) | ("&&", Kind::And(terms)) => {
+                left.depth = left.depth.max(right.depth.saturating_add(1));
+                terms.push(right);
+                left
+            }
+            ("||", _) => self.node(at, Kind::Or(vec![left, right])),
+            ("&&", _) => self.node(at, Kind::And(vec![left, right])),
+            _ => self.call(at, function, None, vec![left, right]),
+        }
+    }
+
     fn unary(&mut self) -> Parsed<Expr> {
-        let at = self.place();
-        let (operator, function) = match self.here().token {
-            Token::Op("!") => ("!", "!_"),
+        match self.here().token {
+            Token::Op("!") => self.signs("!", "!_"),
             // A sign before a number is part of the literal.
-            Token::Op("-") if !matches!(self.ahead(1), Token::Int | Token::Float) => ("-", "-_"),
-            _ => return self.member(),
-        };
+            Token::Op("-") if !matches!(self.ahead(1), Token::Int | Token::Float) => self.signs("-", "-_"),
+            _ => self.member(),
+        }
+    }
+
+    fn signs(&mut self, operator: &'static str, function: &'static str) -> Parsed<Expr> {
+        let at = self.place();
         let mut count = 0u32;
         while self.here().token == Token::Op(operator) && !(operator == "-" && matches!(self.ahead(1), Token::Int | Token::Float)) {
             self.at += 1;
@@ -168,80 +151,89 @@ impl Parser<'_> {
         Ok(if count.is_multiple_of(2) { operand } else { self.call(at, function, None, vec![operand]) })
     }
 
+    /// A primary and all steps behind it. (Split so that the frames of nested parentheses stay small.)
     fn member(&mut self) -> Parsed<Expr> {
         let mut out = self.primary()?;
-        loop {
-            if let Some(at) = self.eat(".") {
-                let optional = self.eat("?").is_some();
-                let field = match self.here().token {
-                    Token::Ident => self.told(),
-                    Token::Escaped => {
-                        self.issue(self.place() as usize, "unsupported syntax: '`'");
-                        self.told()
-                    }
-                    _ => {
-                        let told = self.told();
-                        return self.fail(match self.here().token {
-                            Token::Op(_) => format!("no viable alternative at input '.{told}'"),
-                            _ => format!("mismatched input '{told}' expecting IDENTIFIER"),
-                        });
-                    }
-                };
-                self.at += 1;
-                if !optional && let Some(open) = self.eat("(") {
-                    let args = self.args()?;
-                    out = match self.member_macro(open, &field, out, args) {
-                        Ok(expanded) => expanded,
-                        Err((target, args)) => self.call(open, &field, Some(target), args),
-                    };
-                } else {
-                    let field = Arc::from(field);
-                    out = self.node(at, Kind::Select(Box::new(Select { operand: out, field, test: false, optional })));
-                }
-            } else if let Some(at) = self.eat("[") {
-                let optional = self.eat("?").is_some();
-                let index = self.expr()?;
-                self.expect("]")?;
-                out = self.call(at, if optional { "_[?_]" } else { "_[_]" }, None, vec![out, index]);
-            } else if self.here().token == Token::Op("{") && out.qualified().is_some() {
-                self.at += 1;
-                let name = Arc::from(out.qualified().unwrap_or_default());
-                let at = out.at;
-                let fields = self.fields()?;
-                out = self.node(at, Kind::Struct(Box::new(Struct { name, fields })));
-            } else {
-                return Ok(out);
+        while matches!(self.here().token, Token::Op("." | "[" | "{")) {
+            let before = self.at;
+            out = self.step(out)?;
+            if self.at == before {
+                break;
             }
             if out.depth > MAX_DEPTH {
                 return self.too_deep();
             }
         }
+        Ok(out)
+    }
+
+    /// One step: `.field`, `.call(…)`, `[index]`, `Name{…}`; nothing is eaten where there is none.
+    #[inline(never)]
+    fn step(&mut self, operand: Expr) -> Parsed<Expr> {
+        if let Some(at) = self.eat("[") {
+            let optional = self.eat("?").is_some();
+            let index = self.expr()?;
+            self.expect("]")?;
+            return Ok(self.call(at, if optional { "_[?_]" } else { "_[_]" }, None, vec![operand, index]));
+        }
+        if let Some(at) = self.eat(".") {
+            return self.dot(at, operand);
+        }
+        let Some(name) = operand.qualified() else { return Ok(operand) };
+        self.at += 1;
+        let at = operand.at;
+        let fields = self.fields()?;
+        Ok(self.node(at, Kind::Struct(Box::new(Struct { name: Arc::from(name), fields }))))
+    }
+
+    #[inline(never)]
+    fn dot(&mut self, at: u32, operand: Expr) -> Parsed<Expr> {
+        let optional = self.eat("?").is_some();
+        let field = self.told();
+        match self.here().token {
+            Token::Ident => {}
+            Token::Escaped => self.issue(self.place() as usize, "unsupported syntax: '`'"),
+            Token::Op(_) => return self.fail(format!("no viable alternative at input '.{field}'")),
+            _ => return self.fail(format!("mismatched input '{field}' expecting IDENTIFIER")),
+        }
+        self.at += 1;
+        let open = if optional { None } else { self.eat("(") };
+        let Some(open) = open else {
+            let field = Arc::from(field);
+            return Ok(self.node(at, Kind::Select(Box::new(Select { operand, field, test: false, optional }))));
+        };
+        let args = self.args()?;
+        match self.member_macro(open, &field, operand, args) {
+            Ok(expanded) => Ok(expanded),
+            Err((target, args)) => Ok(self.call(open, &field, Some(target), args)),
+        }
     }
 
     fn primary(&mut self) -> Parsed<Expr> {
-        let at = self.place();
-        let told = self.told();
-        let token = self.here().token;
-        let kind = match token {
-            Token::Op("(") => {
-                self.at += 1;
-                let inner = self.expr()?;
-                self.expect(")")?;
-                return Ok(inner);
-            }
-            Token::Op("[") => {
-                self.at += 1;
-                return self.list(at);
-            }
-            Token::Op("{") => {
-                self.at += 1;
-                return self.map(at);
-            }
+        match self.here().token {
+            Token::Op("(") => self.nested(),
+            Token::Op("[") => self.list(),
+            Token::Op("{") => self.map(),
             Token::Op(".") if self.ahead(1) == Token::Ident => {
                 self.at += 1;
-                return self.name();
+                self.name()
             }
-            Token::Ident => return self.name(),
+            Token::Ident => self.name(),
+            _ => self.literal(),
+        }
+    }
+
+    fn nested(&mut self) -> Parsed<Expr> {
+        self.at += 1;
+        let inner = self.expr()?;
+        self.expect(")")?;
+        Ok(inner)
+    }
+
+    #[inline(never)]
+    fn literal(&mut self) -> Parsed<Expr> {
+        let (at, told, token) = (self.place(), self.told(), self.here().token);
+        let kind = match token {
             Token::Op("-") => {
                 self.at += 1;
                 let number = format!("-{}", self.told());
@@ -295,7 +287,9 @@ impl Parser<'_> {
         }
     }
 
-    fn list(&mut self, at: u32) -> Parsed<Expr> {
+    fn list(&mut self) -> Parsed<Expr> {
+        let at = self.place();
+        self.at += 1;
         let mut elements = Vec::new();
         while self.eat("]").is_none() {
             let optional = self.eat("?").is_some();
@@ -308,7 +302,9 @@ impl Parser<'_> {
         Ok(self.node(at, Kind::List(elements)))
     }
 
-    fn map(&mut self, at: u32) -> Parsed<Expr> {
+    fn map(&mut self) -> Parsed<Expr> {
+        let at = self.place();
+        self.at += 1;
         let mut entries = Vec::new();
         while self.eat("}").is_none() {
             let optional = self.eat("?").is_some();
@@ -450,4 +446,25 @@ impl Parser<'_> {
         self.issues.push(Issue::nowhere(format!("expression recursion limit exceeded: {MAX_DEPTH}")));
         Err(Stop)
     }
+}
+
+/// Precedence and function of a binary operator.
+fn operator(token: Token) -> Option<(u8, &'static str)> {
+    Some(match token {
+        Token::Op("||") => (0, "||"),
+        Token::Op("&&") => (1, "&&"),
+        Token::Op("==") => (2, "_==_"),
+        Token::Op("!=") => (2, "_!=_"),
+        Token::Op("<") => (2, "_<_"),
+        Token::Op("<=") => (2, "_<=_"),
+        Token::Op(">") => (2, "_>_"),
+        Token::Op(">=") => (2, "_>=_"),
+        Token::In => (2, "@in"),
+        Token::Op("+") => (3, "_+_"),
+        Token::Op("-") => (3, "_-_"),
+        Token::Op("*") => (4, "_*_"),
+        Token::Op("/") => (4, "_/_"),
+        Token::Op("%") => (4, "_%_"),
+        _ => return None,
+    })
 }
