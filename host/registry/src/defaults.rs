@@ -8,6 +8,7 @@ mod core;
 mod extension;
 mod networking;
 mod pod;
+mod pod_resources;
 mod service;
 mod volume;
 

@@ -21,6 +21,7 @@ pub(super) fn pod(root: &mut Map<String, Value>) {
             }
         }
     }
+    super::pod_resources::fill(spec_map);
 }
 
 /// The `template` of a workload's spec.
@@ -55,10 +56,7 @@ fn service_account_alias(spec: &mut Map<String, Value>) {
 }
 
 fn container(container: &mut Map<String, Value>) {
-    if is_unset(container, "imagePullPolicy") {
-        let policy = if is_latest(text(container, "image")) { "Always" } else { "IfNotPresent" };
-        container.insert("imagePullPolicy".to_owned(), json!(policy));
-    }
+    pull_policy(container, "imagePullPolicy", "image");
     set(container, "terminationMessagePath", "/dev/termination-log");
     set(container, "terminationMessagePolicy", "File");
     set(container, "resources", json!({}));
@@ -79,6 +77,14 @@ fn container(container: &mut Map<String, Value>) {
         if let Some(source) = child(variable, "valueFrom") {
             field_ref(source);
         }
+    }
+}
+
+/// Newest images are looked for each time, others once.
+fn pull_policy(holder: &mut Map<String, Value>, field: &str, image: &str) {
+    if is_unset(holder, field) || text(holder, field).is_empty() {
+        let policy = if is_latest(text(holder, image)) { "Always" } else { "IfNotPresent" };
+        holder.insert(field.to_owned(), json!(policy));
     }
 }
 
@@ -111,9 +117,13 @@ fn http_get(action: &mut Map<String, Value>) {
     set(action, "scheme", "HTTP");
 }
 
+/// Fields are of v1; amounts are divided by nothing, which upstream writes as 0.
 fn field_ref(source: &mut Map<String, Value>) {
     if let Some(field) = child(source, "fieldRef") {
         set(field, "apiVersion", "v1");
+    }
+    if let Some(resource) = child(source, "resourceFieldRef") {
+        set(resource, "divisor", "0");
     }
 }
 
@@ -126,6 +136,9 @@ fn volume(volume: &mut Map<String, Value>) {
             set(found, "defaultMode", FILE_MODE);
         }
     }
+    if let Some(image) = child(volume, "image") {
+        pull_policy(image, "pullPolicy", "reference");
+    }
     if let Some(host) = child(volume, "hostPath") {
         host.entry("type").or_insert_with(|| json!(""));
     }
@@ -136,6 +149,9 @@ fn volume(volume: &mut Map<String, Value>) {
     for source in sources.into_iter().flat_map(|p| items(p, "sources")) {
         if let Some(token) = child(source, "serviceAccountToken") {
             set(token, "expirationSeconds", 3600);
+        }
+        if let Some(certificate) = child(source, "podCertificate") {
+            set(certificate, "maxExpirationSeconds", 86_400);
         }
         if let Some(api) = child(source, "downwardAPI") {
             items(api, "items").for_each(field_ref);
@@ -186,6 +202,29 @@ mod tests {
         {
             assert_eq!(is_latest(image), latest, "{image}");
         }
+    }
+
+    #[test]
+    fn volumes_and_variables_are_filled_in() {
+        let container = |env: &Value| {
+            json!({"name": "c", "image": "a:1", "imagePullPolicy": "Never", "resources": {}, "env": [env],
+                "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"})
+        };
+        let mut given = json!({"restartPolicy": "Never", "dnsPolicy": "Default", "terminationGracePeriodSeconds": 1, "schedulerName": "s",
+            "securityContext": {}, "enableServiceLinks": true});
+        let mut expect = given.clone();
+        given["containers"] = json!([container(&json!({"name": "e", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}}))]);
+        expect["containers"] =
+            json!([container(&json!({"name": "e", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "0"}}}))]);
+        given["volumes"] = json!([
+            {"name": "i", "image": {"reference": "a"}},
+            {"name": "p", "projected": {"sources": [{"podCertificate": {"keyType": "ED25519"}}], "defaultMode": 1}},
+        ]);
+        expect["volumes"] = json!([
+            {"name": "i", "image": {"reference": "a", "pullPolicy": "Always"}},
+            {"name": "p", "projected": {"sources": [{"podCertificate": {"keyType": "ED25519", "maxExpirationSeconds": 86_400}}], "defaultMode": 1}},
+        ]);
+        check("", json!({"kind": "Pod", "spec": given}), json!({"kind": "Pod", "spec": expect}));
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub fn validate(new: &Object, old: &Object, errors: &mut ErrorList) {
 fn is_supported(pod: &Object) -> bool {
     let empty = Value::Null;
     let status = pod.at(&["status"]).unwrap_or(&empty);
-    let running = items(status, "containerStatuses").find(|(_, s)| given(*s, "state").is_some_and(|s| given(s, "running").is_some()));
+    let running = items(status, "containerStatuses").find(|(_, s)| given(s, "state").is_some_and(|s| given(s, "running").is_some()));
     running.is_none_or(|(_, s)| given(s, "resources").is_some())
 }
 
