@@ -36,7 +36,7 @@ const EXCEPTIONS: [(&str, &str); 2] = [
 /// Layers, lowest first: arrows go down only, and there is none within the parts that meet in `interfaces`.
 const LAYERS: [&[&str]; 5] = [
     &["object"],
-    &["interfaces", "registry", "store", "typed"],
+    &["expression", "interfaces", "registry", "store", "typed"],
     &["client", "image", "workload", "etcd"],
     &["apiserver", "scheduler", "controllers", "node", "net", "wasm", "oci"],
     &["cli"],
