@@ -160,6 +160,7 @@ async fn dispatch(call: &Call) -> Result<Response, StatusError> {
         }
         found => found?,
     };
+    target.kind.deprecation.iter().for_each(|told| call.warn(told.as_str()));
     if let Some(custom) = &target.kind.custom {
         custom.version.deprecation.iter().for_each(|told| call.warn(told.as_str()));
     }

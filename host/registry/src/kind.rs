@@ -39,6 +39,8 @@ pub struct Kind {
     pub stored_as: Option<StoredAs>,
     /// Never stored: a request is answered by code (reviews, bindings, metrics).
     pub is_virtual: bool,
+    /// Told with every answer, as a warning; `None` for kinds with a future.
+    pub deprecation: Option<String>,
     /// Of a row made from a custom resource definition.
     pub custom: Option<Arc<Custom>>,
     /// A small valid object as JSON: what the test matrix creates.

@@ -58,6 +58,7 @@ fn row(group: &str, version: &str, kind: &str, resource: &str) -> Kind {
         graph: None,
         stored_as: None,
         is_virtual: false,
+        deprecation: None,
         custom: None,
         sample: String::new(),
     }
@@ -66,6 +67,11 @@ fn row(group: &str, version: &str, kind: &str, resource: &str) -> Kind {
 impl Kind {
     fn definition(mut self, definition: &str) -> Self {
         self.schema = definition.to_owned();
+        self
+    }
+    /// In upstream's words (`zz_generated.prerelease-lifecycle.go` of the group).
+    fn deprecated(mut self, told: &str) -> Self {
+        self.deprecation = Some(told.to_owned());
         self
     }
     fn cluster(mut self) -> Self {

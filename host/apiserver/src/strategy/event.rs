@@ -1,7 +1,7 @@
 //! Events (`pkg/apis/core/validation/events.go`). What only the newer API asks for is asked where the request's version is
 //! known: `admission/event.rs`.
 
-use super::Strategy;
+use super::{Propagation, Strategy};
 use object::field::{ErrorList, Path};
 use object::{Object, names};
 
@@ -12,6 +12,10 @@ const WORD_MAX: usize = 128;
 const NOTE_MAX: usize = 1024;
 
 impl Strategy for EventStrategy {
+    fn propagation(&self) -> Propagation {
+        Propagation::Unsupported
+    }
+
     fn validate(&self, new: &Object, errors: &mut ErrorList) {
         let about = new.str_at(&["involvedObject", "namespace"]);
         let path = Path::new("involvedObject").child("namespace");

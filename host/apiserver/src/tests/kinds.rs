@@ -92,6 +92,12 @@ async fn bindings_bind_and_components_tell() {
     let list = f.get("/api/v1/componentstatuses").await.expect(200);
     assert_eq!((&list["kind"], &list["items"][0]["conditions"][0]["status"]), (&json!("ComponentStatusList"), &json!("True")));
     let name = list["items"][0]["metadata"]["name"].as_str().unwrap().to_owned();
+    for (path, told) in [
+        ("/api/v1/componentstatuses", "299 - \"v1 ComponentStatus is deprecated in v1.19+\""),
+        ("/api/v1/endpoints", "299 - \"v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice\""),
+    ] {
+        assert_eq!(f.get(path).await.headers["warning"].to_str().unwrap(), told);
+    }
     f.get(&format!("/api/v1/componentstatuses/{name}")).await.expect(200);
     assert_eq!(f.get("/api/v1/componentstatuses/none").await.code, 404);
     let table = f.send("GET", "/api/v1/componentstatuses", "", TABLE, "").await.expect(200);

@@ -18,7 +18,6 @@ const STORE: &str = "store";
 #[async_trait]
 impl Handler for ComponentStatuses {
     async fn answer(&self, call: &Call, target: &Target) -> Result<Response, StatusError> {
-        call.warn("v1 ComponentStatus is deprecated in v1.19+");
         let accept = negotiate::accept(call.header("accept"))?;
         let include = transform::include_object(&call.query)?;
         let status = status(call).await;

@@ -143,6 +143,7 @@ fn row(crd: &Object, v: &Value, family: &Arc<Family>, version: &Arc<Version>, te
         name_rule: NameRule::Subdomain,
         persistence: Persistence::Durable,
         is_virtual: false,
+        deprecation: None,
         sample: String::new(),
         custom: Some(Arc::new(Custom { family: family.clone(), version: version.clone(), terminating })),
         group,

@@ -132,6 +132,7 @@ fn services() -> Kind {
 fn endpoints_row() -> Kind {
     core("Endpoints", "endpoints")
         .short(&["ep"])
+        .deprecated("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")
         .create_on_update()
         .name_column()
         .show("Endpoints", "string", "Addresses and ports of the ready backends.", endpoints::endpoints)

@@ -15,6 +15,7 @@ pub(super) fn component_statuses() -> Kind {
     core("ComponentStatus", "componentstatuses")
         .cluster()
         .short(&["cs"])
+        .deprecated("v1 ComponentStatus is deprecated in v1.19+")
         .virtual_kind(&[Verb::Get, Verb::List])
         .name_column()
         .show("Status", "string", "Healthy, Unhealthy or Unknown.", component::status)
