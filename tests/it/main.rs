@@ -5,6 +5,7 @@ mod clients;
 mod crash;
 mod deny;
 mod etcd;
+mod identity;
 mod kubectl;
 mod mixed;
 mod network;

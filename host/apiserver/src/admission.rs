@@ -4,6 +4,7 @@
 mod escalation;
 mod event;
 mod lifecycle;
+mod node_restriction;
 mod pod;
 mod priority;
 mod runtime_class;

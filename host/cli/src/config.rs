@@ -55,6 +55,19 @@ pub struct ServerArgs {
     #[arg(long, value_name = "NAME", help_heading = "Listener")]
     pub tls_san: Vec<String>,
 
+    /// PEM of the PKCS#8 key on P-256 that signs service account tokens; servers of one cluster need the same
+    /// [default: <data-dir>/tls/service-account.key]
+    #[arg(long, value_name = "FILE", help_heading = "Identity")]
+    pub service_account_signing_key_file: Option<PathBuf>,
+
+    /// Issuer that service account tokens name [default: https://kubernetes.default.svc.<cluster-domain>]
+    #[arg(long, value_name = "URL", help_heading = "Identity")]
+    pub service_account_issuer: Option<String>,
+
+    /// Audiences that a service account token must be for [default: the issuer]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Identity")]
+    pub api_audiences: Vec<String>,
+
     /// Where the administrator's kubeconfig is written [default: /etc/coracle/coracle.yaml, or <data-dir>/coracle.yaml]
     #[arg(long, short = 'o', value_name = "FILE", help_heading = "Client")]
     write_kubeconfig: Option<PathBuf>,

@@ -53,8 +53,7 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
         names.push(args.bind_address.to_string());
     }
 
-    let issuer = format!("https://kubernetes.default.svc.{}", args.cluster_domain);
-    let tokens = apiserver::Tokens::new(&pki.service_account_key()?, &issuer, &[]).context("service account tokens")?;
+    let tokens = tokens(&args, &pki)?;
     let runtime_config = RuntimeConfig::parse(args.runtime_config.iter().map(String::as_str)).context("--runtime-config")?;
     let registry = Registry::configured(&runtime_config);
     let config = apiserver::Config {
@@ -277,6 +276,17 @@ fn network_config(args: &ServerArgs, data: &Path) -> Result<net::Config> {
         bridge: args.bridge.clone(),
         node_address: args.node_ip,
     })
+}
+
+fn tokens(args: &ServerArgs, pki: &Pki) -> Result<apiserver::Tokens> {
+    let key = match &args.service_account_signing_key_file {
+        Some(file) => std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read --service-account-signing-key-file {}", file.display()))?,
+        None => pki.service_account_key()?,
+    };
+    let issuer = args.service_account_issuer.clone();
+    let issuer = issuer.unwrap_or_else(|| format!("https://kubernetes.default.svc.{}", args.cluster_domain));
+    apiserver::Tokens::new(&key, &issuer, &args.api_audiences).context("service account tokens")
 }
 
 fn component(name: &str, groups: &[&str]) -> UserInfo {

@@ -27,6 +27,7 @@ mod replica_set;
 mod root_ca;
 mod run;
 mod service_account;
+mod service_account_token;
 mod table;
 mod taint_eviction;
 mod view;

@@ -70,7 +70,10 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) {
     let mut controllers = JoinSet::new();
     for row in table::ROWS.iter().filter(|row| !context.config.disable.iter().any(|d| d == row.name)) {
         // Each acts under the account that its role is bound to.
-        let client = context.client.with_user(UserInfo::service_account("kube-system", table::account(row.name)));
+        let client = match table::account(row.name) {
+            "" => context.client.clone(),
+            account => context.client.with_user(UserInfo::service_account("kube-system", account)),
+        };
         let own = Context { client, config: context.config.clone() };
         let controller = (row.make)(&own);
         controllers.spawn(drive(row.name, row.workers, controller, own.client, shutdown.child_token()));

@@ -3,7 +3,7 @@
 use crate::run::{Context, Controller};
 use crate::{
     cluster_role_aggregation, deployment, endpoint_slice, endpoints, garbage, namespace, node_lifecycle, pod_gc, replica_set, root_ca,
-    service_account, taint_eviction,
+    service_account, service_account_token, taint_eviction,
 };
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ pub(crate) const ROWS: &[Row] = &[
     // One namespace may take long to empty; it must not hold up the others.
     Row { name: "namespace", workers: 10, make: namespace::make },
     Row { name: "serviceaccount", workers: 1, make: service_account::make },
+    Row { name: "serviceaccount-token", workers: 5, make: service_account_token::make },
     Row { name: "root-ca-cert-publisher", workers: 1, make: root_ca::make },
     // Most of its work is waiting for deletions (upstream: --concurrent-gc-syncs=20).
     Row { name: "garbagecollector", workers: 20, make: garbage::make },
@@ -32,7 +33,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "taint-eviction", workers: 8, make: taint_eviction::make },
 ];
 
-/// The service account in `kube-system` that a controller acts under: upstream's names in
+/// The service account in `kube-system` that a controller acts under, empty for `system:kube-controller-manager` itself: upstream's names in
 /// `cmd/kube-controller-manager/names` and `bootstrappolicy/controller_policy.go` differ for some.
 pub(crate) fn account(controller: &str) -> &str {
     match controller {
@@ -58,6 +59,8 @@ pub(crate) fn account(controller: &str) -> &str {
         "persistentvolume-binder" => "persistent-volume-binder",
         "pvc-protection" => "pvc-protection-controller",
         "pv-protection" => "pv-protection-controller",
+        // Makes tokens, which only the manager of all controllers may.
+        "serviceaccount-token" => "",
         // The others are named as they are.
         same => same,
     }

@@ -1,6 +1,6 @@
 //! The steps, in order.
 
-use super::{Step, escalation, event, lifecycle, pod, priority, runtime_class, service_account};
+use super::{Step, escalation, event, lifecycle, node_restriction, pod, priority, runtime_class, service_account};
 
 pub const STEPS: &[&dyn Step] = &[
     // First: nothing else need be asked of an object that has no namespace to be in.
@@ -13,4 +13,5 @@ pub const STEPS: &[&dyn Step] = &[
     &event::NewEvents,
     // Of what will be stored, so after everything that changes it.
     &escalation::Escalation,
+    &node_restriction::NodeRestriction,
 ];

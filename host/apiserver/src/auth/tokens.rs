@@ -110,13 +110,6 @@ impl Tokens {
         Some((self.key.sign(&claims)?, told))
     }
 
-    /// The never-ending token of a secret of type `kubernetes.io/service-account-token`. It is bound to the secret: deleting
-    /// the secret ends it.
-    pub fn issue_for_secret(&self, account: &Object, secret: &Object) -> Option<String> {
-        let bound = BoundTo { secret: Some(secret.clone()), ..BoundTo::default() };
-        self.issue(account, &bound, i64::from(u32::MAX), &self.audiences).map(|(token, _)| token)
-    }
-
     /// Whom a token names, if it is for one of the wanted audiences (none: for this server) and what it is bound to is there.
     pub async fn authenticate(&self, shared: &Shared, token: &str, wanted: &[String]) -> Result<Authenticated, String> {
         let claims = self.claims(token)?;

@@ -34,6 +34,7 @@ impl Handler for Token {
         let account = find(&call.shared, "serviceaccounts", namespace, name);
         let account = account.ok_or_else(|| StatusError::not_found(&target.kind.group_resource(), name))?;
         let bound = bound(call, &request, &account)?;
+        restrict(call, &request, &bound)?;
         let seconds = request.pointer("/spec/expirationSeconds").and_then(Value::as_i64).unwrap_or(DEFAULT_SECONDS);
         let audiences: Vec<String> = strings(request.pointer("/spec/audiences"));
         let issued = tokens.issue(&account, &bound, seconds, &audiences);
@@ -87,6 +88,21 @@ fn validate(request: &Value, name: &str, namespace: &str) -> Result<(), StatusEr
     }
     let kind = GroupKind { group: "authentication.k8s.io".to_owned(), kind: "TokenRequest".to_owned() };
     if errors.is_empty() { Ok(()) } else { Err(StatusError::invalid(&kind, name, errors.into_causes())) }
+}
+
+/// `NodeRestriction`: a node makes tokens only for pods that it runs.
+fn restrict(call: &Call, request: &Value, bound: &BoundTo) -> Result<(), StatusError> {
+    let Some(node) = call.user.node() else { return Ok(()) };
+    let cause = match &bound.pod {
+        None => "node requested token not bound to a pod",
+        Some(_) if request.pointer("/spec/boundObjectRef/uid").and_then(Value::as_str).is_none_or(str::is_empty) => {
+            "node requested token with a pod binding without a uid"
+        }
+        Some(pod) if pod.str_at(&["spec", "nodeName"]) != node => "node requested token bound to a pod scheduled on a different node",
+        Some(_) => return Ok(()),
+    };
+    let about = GroupResource { group: String::new(), resource: "serviceaccounts".to_owned() };
+    Err(StatusError::forbidden(&about, &call.info.name, cause))
 }
 
 /// The objects that the token shall end with.

@@ -523,3 +523,40 @@ mod accounts {
         created.expect(201);
     }
 }
+
+#[tokio::test]
+async fn nodes_write_only_what_is_theirs() {
+    let f = fixture().await;
+    let pod = |name: &str, node: &str| json!({ "metadata": { "name": name }, "spec": { "nodeName": node, "containers": [{ "name": "c", "image": "example.test/app:1" }] } });
+    let pods = "/api/v1/namespaces/default/pods";
+    let own = f.post(pods, &pod("own", "n1")).await.expect(201);
+    f.post(pods, &pod("other", "n2")).await.expect(201);
+    f.post("/api/v1/namespaces/default/serviceaccounts", &json!({ "metadata": { "name": "default" } })).await.expect(201);
+    f.seen().await;
+    let n1 = f.user("system:node:n1", &["system:nodes"]);
+    n1.post("/api/v1/nodes", &json!({ "metadata": { "name": "n1" } })).await.expect(201);
+    let refused = n1.post("/api/v1/nodes", &json!({ "metadata": { "name": "n2" } })).await;
+    assert_eq!(refused.message(), "nodes \"n2\" is forbidden: node \"n1\" is not allowed to modify node \"n2\"");
+    let status = json!({ "status": { "phase": "Running" } });
+    n1.patch(&format!("{pods}/own/status"), "merge", &status).await.expect(200);
+    n1.patch(&format!("{pods}/other/status"), "merge", &status).await.expect(403);
+    n1.patch(&format!("{pods}/own"), "merge", &json!({ "metadata": { "labels": { "a": "b" } } })).await.expect(403);
+    n1.post(pods, &pod("new", "n1")).await.expect(403);
+    n1.delete(&format!("{pods}/other")).await.expect(403);
+    let lease = |name: &str| json!({ "metadata": { "name": name }, "spec": { "holderIdentity": "n1" } });
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+    n1.post(leases, &lease("n1")).await.expect(201);
+    n1.post(leases, &lease("n2")).await.expect(403);
+    n1.patch("/api/v1/nodes/n1", "merge", &json!({ "metadata": { "labels": { "node-restriction.kubernetes.io/a": "b" } } }))
+        .await
+        .expect(403);
+    let token = |name: &str, uid: &Value| {
+        let bound = json!({ "apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid });
+        json!({ "spec": { "boundObjectRef": bound } })
+    };
+    let path = "/api/v1/namespaces/default/serviceaccounts/default/token";
+    n1.post(path, &token("own", &own["metadata"]["uid"])).await.expect(201);
+    n1.post(path, &token("own", &json!(""))).await.expect(403);
+    n1.post(path, &token("other", &json!(""))).await.expect(403);
+    n1.post(path, &json!({ "spec": {} })).await.expect(403);
+}
