@@ -51,14 +51,18 @@ pub async fn answer(call: &Call) -> Result<Response, StatusError> {
 }
 
 fn known(segments: &[&str]) -> bool {
-    match segments {
-        ["" | "version" | "metrics" | "api" | "apis"] => true,
-        ["healthz" | "livez" | "readyz", ..] => true,
-        ["api", _] | ["apis", _] | ["apis", _, _] => true,
-        ["openapi", "v2"] | ["openapi", "v3", ..] => true,
-        [".well-known", "openid-configuration"] | ["openid", "v1", "jwks"] => true,
-        _ => false,
-    }
+    matches!(
+        segments,
+        ["" | "version" | "metrics" | "api" | "apis"]
+            | ["healthz" | "livez" | "readyz", ..]
+            | ["api", _]
+            | ["apis", _]
+            | ["apis", _, _]
+            | ["openapi", "v2"]
+            | ["openapi", "v3", ..]
+            | [".well-known", "openid-configuration"]
+            | ["openid", "v1", "jwks"]
+    )
 }
 
 /// `pkg/serviceaccount/openidmetadata.go`: how others verify the cluster's service account tokens.

@@ -27,7 +27,8 @@ struct Shared {
     registry: Arc<Registry>,
     /// Who reads for the caches: the identity that the first client was made with.
     reader: Arc<UserInfo>,
-    caches: Mutex<HashMap<Gvr, Arc<Cache>>>,
+    /// With what ends each.
+    caches: Mutex<HashMap<Gvr, (Arc<Cache>, CancellationToken)>>,
     stop: CancellationToken,
     /// Caches end with the last client.
     _stop_on_drop: DropGuard,
@@ -93,13 +94,21 @@ impl Client {
     /// All caches are read as the identity that the first client of this server was made with.
     pub fn cache(&self, kind: &Gvr) -> Arc<Cache> {
         let mut caches = self.shared.caches.lock();
-        if let Some(cache) = caches.get(kind) {
+        if let Some((cache, _)) = caches.get(kind) {
             return cache.clone();
         }
         let api = Api::new(self.shared.transport.clone(), self.shared.reader.clone(), kind.clone());
-        let cache = Cache::start(api, self.shared.stop.child_token());
-        caches.insert(kind.clone(), cache.clone());
+        let stop = self.shared.stop.child_token();
+        let cache = Cache::start(api, stop.clone());
+        caches.insert(kind.clone(), (cache.clone(), stop));
         cache
+    }
+
+    /// Ends a kind's cache, as the kind is served no more. Whoever holds it reads what it last showed.
+    pub fn release(&self, kind: &Gvr) {
+        if let Some((_, stop)) = self.shared.caches.lock().remove(kind) {
+            stop.cancel();
+        }
     }
 
     /// Writes events as `component` on `host` (empty for parts that are not on a node). Must be called within a tokio runtime.

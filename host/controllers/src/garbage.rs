@@ -15,6 +15,7 @@ use client::{Cache, Change, Client, DeleteOptions, Patch};
 use graph::Graph;
 use object::gvk::split_api_version;
 use object::{Gvk, Gvr, Object, OwnerRef, json};
+use parking_lot::RwLock;
 use registry::{Kind, Registry, Verb};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,22 +28,18 @@ const IGNORED: [&str; 1] = ["events"];
 
 pub(crate) fn make(context: &Context) -> Arc<dyn Controller> {
     let registry = context.client.registry().clone();
-    let collected = |k: &Arc<Kind>| {
-        k.stored_as.is_none()
-            && k.verbs.contains(&Verb::Watch)
-            && k.verbs.contains(&Verb::Delete)
-            && !IGNORED.contains(&k.resource.as_str())
-    };
-    let kinds: Vec<Gvr> = registry.kinds().iter().filter(|k| collected(k)).map(|k| k.gvr()).collect();
-    let caches = kinds.iter().map(|gvr| (gvr.clone(), context.client.cache(gvr))).collect();
-    Arc::new(GarbageCollector { client: context.client.clone(), registry, caches, kinds, graph: Graph::default() })
+    Arc::new(GarbageCollector { client: context.client.clone(), registry, caches: RwLock::default(), graph: Graph::default() })
+}
+
+fn collected(kind: &Kind) -> bool {
+    kind.verbs.contains(&Verb::Watch) && kind.verbs.contains(&Verb::Delete) && !IGNORED.contains(&kind.resource.as_str())
 }
 
 struct GarbageCollector {
     client: Client,
     registry: Arc<Registry>,
-    kinds: Vec<Gvr>,
-    caches: HashMap<Gvr, Arc<Cache>>,
+    /// Of the kinds that are collected now.
+    caches: RwLock<HashMap<Gvr, Arc<Cache>>>,
     graph: Graph,
 }
 
@@ -59,7 +56,13 @@ enum Owner {
 #[async_trait]
 impl Controller for GarbageCollector {
     fn watches(&self) -> Vec<Gvr> {
-        self.kinds.clone()
+        let kinds: Vec<Gvr> = self.registry.objects().iter().filter(|k| collected(k)).map(|k| k.gvr()).collect();
+        *self.caches.write() = kinds.iter().map(|gvr| (gvr.clone(), self.client.cache(gvr))).collect();
+        kinds
+    }
+
+    fn follows_kinds(&self) -> bool {
+        true
     }
 
     fn keys(&self, gvr: &Gvr, change: &Change) -> Vec<Key> {
@@ -87,7 +90,7 @@ impl Controller for GarbageCollector {
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
-        let Some(object) = self.caches.get(&key.gvr).and_then(|c| c.get(&key.namespace, &key.name)) else { return Ok(Next::done()) };
+        let Some(object) = self.cached(&key.gvr, &key.namespace, &key.name) else { return Ok(Next::done()) };
         if object.is_deleting() {
             return match object.finalizers() {
                 finalizers if finalizers.contains(&ORPHAN) => self.orphan(key, &object).await,
@@ -100,6 +103,10 @@ impl Controller for GarbageCollector {
 }
 
 impl GarbageCollector {
+    fn cached(&self, gvr: &Gvr, namespace: &str, name: &str) -> Option<Arc<Object>> {
+        self.caches.read().get(gvr)?.get(namespace, name)
+    }
+
     /// Deletes an object whose owners are all gone, and removes references to gone owners where others remain
     /// (`attemptToDeleteItem`).
     async fn check_owners(&self, key: &Key, object: &Object) -> Result<Next, Error> {
@@ -150,7 +157,7 @@ impl GarbageCollector {
         let mut also = Vec::new();
         let mut blocked = false;
         for dependent in self.graph.dependents(object.uid()) {
-            let Some(present) = self.caches.get(&dependent.gvr).and_then(|c| c.get(&dependent.namespace, &dependent.name)) else {
+            let Some(present) = self.cached(&dependent.gvr, &dependent.namespace, &dependent.name) else {
                 continue;
             };
             blocked |= present.owners().iter().any(|o| o.uid == object.uid() && o.block_owner_deletion == Some(true));
@@ -218,7 +225,7 @@ impl GarbageCollector {
         }
         let place = if kind.is_namespaced() { namespace } else { "" };
         let gvr = kind.gvr();
-        let cached = self.caches.get(&gvr).and_then(|c| c.get(place, &reference.name)).filter(|o| o.uid() == reference.uid);
+        let cached = self.cached(&gvr, place, &reference.name).filter(|o| o.uid() == reference.uid);
         if let Some(owner) = cached {
             return Ok(state(&owner));
         }
@@ -233,7 +240,7 @@ impl GarbageCollector {
     fn waiting_owner(&self, namespace: &str, reference: &OwnerRef) -> Option<Key> {
         let kind = self.kind(reference)?;
         let place = if kind.is_namespaced() { namespace } else { "" };
-        let owner = self.caches.get(&kind.gvr())?.get(place, &reference.name)?;
+        let owner = self.cached(&kind.gvr(), place, &reference.name)?;
         let waits = owner.uid() == reference.uid && state(&owner) == Owner::Waiting;
         waits.then(|| Key { gvr: kind.gvr(), namespace: place.to_owned(), name: reference.name.clone() })
     }

@@ -24,20 +24,17 @@ pub(crate) fn make(context: &Context) -> Arc<dyn Controller> {
     Arc::new(Namespaces {
         client: context.client.clone(),
         namespaces: context.client.cache(&gvr::namespaces()),
-        kinds: context.client.registry().kinds().into_iter().filter(|k| k.is_namespaced() && sweeps(k)).collect(),
     })
 }
 
 struct Namespaces {
     client: Client,
     namespaces: Arc<Cache>,
-    /// Every namespaced kind that can be listed and deleted.
-    kinds: Vec<Arc<Kind>>,
 }
 
+/// Every namespaced kind that can be listed and deleted.
 fn sweeps(kind: &Kind) -> bool {
-    // Another version of a kind shows the same objects.
-    !kind.is_virtual && kind.stored_as.is_none() && kind.verbs.contains(&Verb::List) && kind.verbs.contains(&Verb::Delete)
+    kind.is_namespaced() && kind.verbs.contains(&Verb::List) && kind.verbs.contains(&Verb::Delete)
 }
 
 #[async_trait]
@@ -104,8 +101,10 @@ impl Namespaces {
     async fn sweep(&self, namespace: &str) -> Swept {
         let mut swept = Swept::default();
         let is_pods = |kind: &&Arc<Kind>| kind.group.is_empty() && kind.resource == "pods";
-        let pods = self.kinds.iter().filter(is_pods);
-        for kind in pods.chain(self.kinds.iter().filter(|kind| !is_pods(kind))) {
+        // Asked anew each time: custom kinds come and go.
+        let kinds: Vec<Arc<Kind>> = self.client.registry().objects().into_iter().filter(|k| sweeps(k)).collect();
+        let pods = kinds.iter().filter(is_pods);
+        for kind in pods.chain(kinds.iter().filter(|kind| !is_pods(kind))) {
             let resource = resource_name(&kind.group_resource());
             if let Err(error) = self.sweep_kind(kind, namespace, &resource, &mut swept).await {
                 swept.failures.insert(resource, error.chain());

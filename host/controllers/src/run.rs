@@ -3,10 +3,12 @@
 use crate::error::Error;
 use crate::table;
 use async_trait::async_trait;
-use client::{Change, Client, UserInfo, WorkQueue};
+use client::{Cache, Change, ChangeKind, Client, UserInfo, WorkQueue};
 use object::{Gvr, Object};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -59,6 +61,10 @@ pub(crate) struct Next {
 #[async_trait]
 pub(crate) trait Controller: Send + Sync {
     fn watches(&self) -> Vec<Gvr>;
+    /// `watches` answers by the registry's rows and is asked again when they are others.
+    fn follows_kinds(&self) -> bool {
+        false
+    }
     /// The keys that a change touches. May keep an index of its own up to date; must not block.
     fn keys(&self, gvr: &Gvr, change: &Change) -> Vec<Key>;
     async fn reconcile(&self, key: &Key) -> Result<Next, Error>;
@@ -84,9 +90,17 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) {
 async fn drive(name: &'static str, workers: usize, controller: Arc<dyn Controller>, client: Client, shutdown: CancellationToken) {
     let queue: WorkQueue<Key> = WorkQueue::new();
     let mut tasks = JoinSet::new();
+    let rows = watch::Sender::new(());
+    let mut rows_changed = rows.subscribe();
+    if controller.follows_kinds() {
+        client.registry().on_change(move || rows.send_replace(()));
+    }
     let caches: Vec<_> = controller.watches().iter().map(|gvr| client.cache(gvr)).collect();
+    let mut feeds: HashMap<Gvr, (Arc<Cache>, CancellationToken)> = HashMap::new();
     for cache in &caches {
-        tasks.spawn(feed(controller.clone(), cache.gvr().clone(), cache.subscribe(), queue.clone(), shutdown.clone()));
+        let stop = shutdown.child_token();
+        tasks.spawn(feed(controller.clone(), cache.gvr().clone(), cache.subscribe(), queue.clone(), stop.clone()));
+        feeds.insert(cache.gvr().clone(), (cache.clone(), stop));
     }
     // Before every cache has been filled once, absence means nothing.
     for cache in &caches {
@@ -99,9 +113,49 @@ async fn drive(name: &'static str, workers: usize, controller: Arc<dyn Controlle
     for _ in 0..workers {
         tasks.spawn(work(name, controller.clone(), queue.clone()));
     }
-    shutdown.cancelled().await;
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            Ok(()) = rows_changed.changed() => {
+                for (gvr, cache, stop) in follow(&controller, &client, &mut feeds, &queue, &shutdown) {
+                    tasks.spawn(feed(controller.clone(), gvr, cache.subscribe(), queue.clone(), stop));
+                }
+            }
+        }
+    }
     queue.shut_down();
     while tasks.join_next().await.is_some() {}
+}
+
+/// Ends the feeds of kinds that are gone, whose objects are gone with them, and tells which are new.
+fn follow(
+    controller: &Arc<dyn Controller>,
+    client: &Client,
+    feeds: &mut HashMap<Gvr, (Arc<Cache>, CancellationToken)>,
+    queue: &WorkQueue<Key>,
+    shutdown: &CancellationToken,
+) -> Vec<(Gvr, Arc<Cache>, CancellationToken)> {
+    let wanted = controller.watches();
+    let gone: Vec<Gvr> = feeds.keys().filter(|gvr| !wanted.contains(gvr)).cloned().collect();
+    for gvr in gone {
+        let Some((cache, stop)) = feeds.remove(&gvr) else { continue };
+        stop.cancel();
+        client.release(&gvr);
+        for object in cache.list("") {
+            let (namespace, name) = (object.namespace().to_owned(), object.name().to_owned());
+            let change = Change { namespace, name, kind: ChangeKind::Deleted, old: Some(object), new: None };
+            controller.keys(&gvr, &change).into_iter().for_each(|key| queue.add(key));
+        }
+    }
+    let mut new = Vec::new();
+    for gvr in wanted {
+        if !feeds.contains_key(&gvr) {
+            let (cache, stop) = (client.cache(&gvr), shutdown.child_token());
+            feeds.insert(gvr.clone(), (cache.clone(), stop.clone()));
+            new.push((gvr, cache, stop));
+        }
+    }
+    new
 }
 
 async fn feed(

@@ -100,6 +100,18 @@ impl Registry {
         self.kinds().into_iter().chain(unserved).filter(|k| !k.is_virtual && k.stored_as.is_none()).collect()
     }
 
+    /// One served row for each resource that is stored: of several versions the stored one, when it is served.
+    pub fn objects(&self) -> Vec<Arc<Kind>> {
+        let rows = self.rows.load();
+        let is_first = |kind: &Arc<Kind>| match &kind.stored_as {
+            None => true,
+            Some(form) if self.resource_by_name(&form.group, &form.version, &form.resource).is_some() => false,
+            // Of versions whose stored one is not served, the first stands for all.
+            Some(_) => rows.iter().find(|k| k.group == kind.group && k.resource == kind.resource).is_some_and(|k| Arc::ptr_eq(k, kind)),
+        };
+        rows.iter().filter(|k| !k.is_virtual && is_first(k)).cloned().collect()
+    }
+
     /// Where a kind's objects stand in its graph. A kind whose definition the graph lacks is any JSON.
     pub fn schema<'k>(&self, kind: &'k Kind) -> Schema<'k> {
         kind.schema()

@@ -123,7 +123,7 @@ async fn schemas() {
             &[".x-kubernetes-validations[0].rule: Invalid value: {\"rule\":\"1\"}: cel expression must evaluate to a bool"],
         ),
         (
-            json!({"type": "array", "items": {"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}}),
+            json!({"type": "array", "maxItems": 3, "items": {"type": "string", "maxLength": 3, "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}}),
             &[
                 ".items.x-kubernetes-validations[0].rule: Invalid value: \"self == oldSelf\": oldSelf cannot be used on the uncorrelatable portion of the schema within spec.validation.openAPIV3Schema.properties[spec]",
             ],
