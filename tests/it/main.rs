@@ -3,6 +3,7 @@
 mod bad_input;
 mod clients;
 mod crash;
+mod crd;
 mod deny;
 mod etcd;
 mod identity;
