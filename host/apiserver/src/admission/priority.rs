@@ -10,6 +10,8 @@ use object::{Object, StatusError, Value, json};
 
 pub struct Priority;
 
+/// How stored JSON says it.
+const MARK: &[u8] = b"\"globalDefault\":true";
 const PREEMPT: &str = "PreemptLowerPriority";
 
 #[async_trait]
@@ -88,6 +90,8 @@ fn default_class(write: &Write<'_>) -> Result<Option<Object>, StatusError> {
     let shared = &write.call.shared;
     let Some(row) = shared.registry.resource_by_name("scheduling.k8s.io", "v1", "priorityclasses") else { return Ok(None) };
     let classes = shared.caches.of(&row)?.snapshot("", None, 0, |_| true).items;
-    let classes = classes.iter().map(|item| item.object());
+    // Asked for every pod: what does not say so is not parsed.
+    let says_so = |json: &[u8]| json.windows(MARK.len()).any(|window| window == MARK);
+    let classes = classes.iter().filter(|item| says_so(&item.json)).map(|item| item.object());
     Ok(classes.filter(|class| class.at(&["globalDefault"]) == Some(&Value::Bool(true))).min_by_key(value_of))
 }

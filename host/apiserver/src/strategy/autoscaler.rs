@@ -58,6 +58,10 @@ impl Strategy for AutoscalerStrategy {
             non_negative(number(status, field), &path.child(field), errors);
         }
     }
+
+    fn status_writes_metadata(&self) -> bool {
+        true
+    }
 }
 
 /// `ValidateCrossVersionObjectReference`.

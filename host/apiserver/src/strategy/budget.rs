@@ -50,6 +50,10 @@ impl Strategy for BudgetStrategy {
             non_negative(number(status, field), &path.child(field), errors);
         }
     }
+
+    fn status_writes_metadata(&self) -> bool {
+        true
+    }
 }
 
 /// `ValidatePositiveIntOrPercent`, `IsNotMoreThan100Percent`.

@@ -144,6 +144,10 @@ impl Strategy for QuotaStrategy {
         hard(status, "hard", &path, errors);
         hard(status, "used", &path, errors);
     }
+
+    fn status_writes_metadata(&self) -> bool {
+        true
+    }
 }
 
 fn hard(parent: &Value, list: &str, path: &Path, errors: &mut ErrorList) {

@@ -61,4 +61,8 @@ impl Strategy for NamespaceStrategy {
     fn begin_deletion(&self, object: &mut Object) {
         object.set_at(&["status", "phase"], json!("Terminating"));
     }
+
+    fn status_writes_metadata(&self) -> bool {
+        true
+    }
 }

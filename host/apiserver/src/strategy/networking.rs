@@ -82,6 +82,10 @@ impl Strategy for ServiceCidrStrategy {
     fn validate_update(&self, new: &Object, old: &Object, errors: &mut ErrorList) {
         immutable(new.at(&["spec", "cidrs"]), old.at(&["spec", "cidrs"]), &Path::new("spec").child("cidrs"), errors);
     }
+
+    fn status_writes_metadata(&self) -> bool {
+        true
+    }
 }
 
 /// `ValidateLoadBalancerStatus`, as far as Ingresses and Services have it in common.

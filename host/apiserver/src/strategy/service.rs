@@ -138,6 +138,10 @@ impl Strategy for ServiceStrategy {
     fn releases(&self, object: &Object) -> Result<Vec<Bytes>, StatusError> {
         Ok(allocator::held(object)?.into_iter().map(|(key, _)| key).collect())
     }
+
+    fn status_writes_metadata(&self) -> bool {
+        true
+    }
 }
 
 /// What no longer applies goes, unless the client changed it too.

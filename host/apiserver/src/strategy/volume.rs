@@ -43,6 +43,10 @@ impl Strategy for VolumeStrategy {
         }
         told
     }
+
+    fn status_writes_metadata(&self) -> bool {
+        true
+    }
 }
 
 impl Strategy for ClaimStrategy {
@@ -76,6 +80,10 @@ impl Strategy for ClaimStrategy {
     /// `pkg/api/persistentvolumeclaim/util.go`.
     fn warnings(&self, new: &Object) -> Vec<String> {
         annotated_class(new)
+    }
+
+    fn status_writes_metadata(&self) -> bool {
+        true
     }
 }
 

@@ -106,3 +106,29 @@ async fn bindings_bind_and_components_tell() {
     // Streams are listed, and refused in words.
     assert_eq!(f.post(&format!("{pods}/p/exec"), &json!({})).await.code, 501);
 }
+
+#[tokio::test]
+async fn status_writes_annotations_where_upstream_lets_it() {
+    let f = Fixture::new().await;
+    for (group, resource, writes) in [
+        ("", "services", true),
+        ("", "persistentvolumeclaims", true),
+        ("", "resourcequotas", true),
+        ("autoscaling", "horizontalpodautoscalers", true),
+        ("policy", "poddisruptionbudgets", true),
+        ("networking.k8s.io", "ingresses", true),
+        ("networking.k8s.io", "servicecidrs", true),
+        ("storage.k8s.io", "volumeattachments", false),
+    ] {
+        let version = if resource == "horizontalpodautoscalers" { "v2" } else { "v1" };
+        let kind = f.registry().resource_by_name(group, version, resource).unwrap();
+        let root = if group.is_empty() { "/api/v1".to_owned() } else { format!("/apis/{group}/{version}") };
+        let path = if kind.is_namespaced() { format!("{root}/namespaces/default/{resource}") } else { format!("{root}/{resource}") };
+        let made = f.post(&path, &serde_json::from_str(&kind.sample).unwrap()).await.expect(201);
+        let one = format!("{path}/{}/status", made["metadata"]["name"].as_str().unwrap());
+        let patched =
+            f.patch(&one, "merge", &json!({ "metadata": { "annotations": { "patched": "status" } }, "spec": null })).await.expect(200);
+        assert_eq!(patched["metadata"]["annotations"]["patched"] == "status", writes, "{resource}");
+        assert_eq!(patched["spec"], made["spec"], "{resource}");
+    }
+}

@@ -82,6 +82,10 @@ impl Strategy for IngressStrategy {
         }
         Vec::new()
     }
+
+    fn status_writes_metadata(&self) -> bool {
+        true
+    }
 }
 
 fn host_faults(host: &str) -> Vec<String> {
