@@ -203,9 +203,13 @@ pub fn aggregated(header: &str) -> Option<Aggregated> {
     None
 }
 
-/// Whether a client takes JSON, whatever it would like better.
-pub fn accepts_json(header: &str) -> bool {
-    header.is_empty() || clauses(header).iter().any(|clause| Encoding::Json.matches(&clause.media))
+/// The first of the served media types that a client takes, as it names it; `None` when it takes none of them.
+pub fn first_of(header: &str, served: &[&'static str]) -> Option<&'static str> {
+    if header.is_empty() {
+        return served.first().copied();
+    }
+    let wild = |media: &str| matches!(media, "*/*" | "application/*");
+    clauses(header).iter().find_map(|clause| served.iter().find(|s| **s == clause.media || wild(&clause.media)).copied())
 }
 
 #[cfg(test)]
@@ -255,7 +259,15 @@ mod tests {
         assert_eq!(aggregated(&format!("{},application/json", discovery("v2beta1"))), Some(Aggregated::V2Beta1));
         assert_eq!(aggregated(&format!("{},application/json", discovery("v3"))), None);
         assert_eq!(aggregated("application/json"), None);
-        assert!(accepts_json("text/html, */*;q=0.1") && !accepts_json("application/com.github.proto-openapi.spec.v3@v1.0+protobuf"));
+        for (header, expect) in [
+            ("", Some("a/b")),
+            ("text/html, */*;q=0.1", Some("a/b")),
+            ("c/d, a/b", Some("c/d")),
+            ("a/b;q=0.5,c/d", Some("c/d")),
+            ("x/y", None),
+        ] {
+            assert_eq!(first_of(header, &["a/b", "c/d"]), expect, "{header}");
+        }
     }
 
     #[test]

@@ -18,6 +18,12 @@ use std::time::{Duration, SystemTime};
 /// What clients may keep of a document that its hash names: a year, which is for ever.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// How the protobuf form is named in answers.
+const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+/// What clients may ask for; the second is what they mostly do.
+const V2_FORMS: [&str; 3] = [respond::JSON, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", PROTOBUF];
+const V3_FORMS: [&str; 1] = [respond::JSON];
+
 /// Documents by path. They cost milliseconds to make and change with the registry only.
 #[derive(Default)]
 pub struct Documents {
@@ -75,6 +81,12 @@ fn v2(registry: &Registry, _: &str) -> Option<(Vec<u8>, String)> {
     hashed(&registry::openapi::v2(registry))
 }
 
+fn v2_protobuf(registry: &Registry, _: &str) -> Option<(Vec<u8>, String)> {
+    let bytes = registry::openapi::v2_protobuf(registry);
+    let etag = respond::etag(&bytes);
+    Some((bytes, etag))
+}
+
 fn index(registry: &Registry, _: &str) -> Option<(Vec<u8>, String)> {
     hashed(&registry::openapi::v3_index(registry))
 }
@@ -93,16 +105,19 @@ fn hashed(document: &object::Value) -> Option<(Vec<u8>, String)> {
 
 pub async fn answer(call: &Call, rest: &[&str]) -> Result<Response, StatusError> {
     let path = rest.join("/");
-    let make: Make = match rest {
-        ["v2"] => v2,
-        ["v3"] => index,
-        ["v3", ..] => v3,
+    let is_v2 = rest == ["v2"];
+    let form = negotiate::first_of(call.header("accept"), if is_v2 { &V2_FORMS } else { &V3_FORMS });
+    let Some(media) = form else {
+        return Ok(respond::text(StatusCode::NOT_ACCEPTABLE, ""));
+    };
+    let (make, key, media): (Make, _, _) = match rest {
+        ["v2"] if media == respond::JSON => (v2, path.clone(), media),
+        ["v2"] => (v2_protobuf, "v2/protobuf".to_owned(), PROTOBUF),
+        ["v3"] => (index, path.clone(), media),
+        ["v3", ..] => (v3, path.clone(), media),
         _ => return Err(StatusError::no_such_path()),
     };
-    if !negotiate::accepts_json(call.header("accept")) {
-        return Ok(respond::text(StatusCode::NOT_ACCEPTABLE, ""));
-    }
-    let found = call.shared.openapi.get(&call.shared, &path, make).await?;
+    let found = call.shared.openapi.get(&call.shared, &key, make).await?;
     let Some(document) = found else {
         return Ok(respond::text(StatusCode::NOT_FOUND, "404 page not found\n"));
     };
@@ -122,7 +137,7 @@ pub async fn answer(call: &Call, rest: &[&str]) -> Result<Response, StatusError>
         respond::bytes(StatusCode::OK, respond::JSON, text.into())
     };
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(respond::JSON));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
     headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
     if let Ok(value) = HeaderValue::from_str(&tag) {
         headers.insert(ETAG, value);

@@ -63,6 +63,7 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
         peers: args.store.is_shared(),
         tokens: Some(Arc::new(tokens)),
         node_client: Some(Arc::new(pki.client_config("system:apiserver", &[MASTERS])?)),
+        metrics: vec![client::metrics::render],
         ..apiserver::Config::default()
     };
     let api = ApiServer::new(config, store.clone(), registry.clone())?;

@@ -16,6 +16,7 @@ mod connect;
 mod error;
 pub mod gvr;
 mod leader;
+pub mod metrics;
 mod queue;
 mod recorder;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! [`WorkQueue`]: keys that need work (`k8s.io/client-go/util/workqueue`: queue, delaying queue and rate limiter in one).
 
+use crate::metrics::{self, QueueMetrics};
 use parking_lot::Mutex;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
@@ -39,6 +40,16 @@ struct State<K> {
     tickets: u64,
     failures: HashMap<K, u32>,
     shut_down: bool,
+    counted: Option<Counted<K>>,
+}
+
+/// What a named queue tells of itself.
+struct Counted<K> {
+    metrics: Arc<QueueMetrics>,
+    /// Since when keys wait.
+    waiting: HashMap<K, std::time::Instant>,
+    /// Tickets of work that has not ended.
+    working: HashMap<K, u64>,
 }
 
 impl<K: Hash + Eq + Clone> Default for WorkQueue<K> {
@@ -55,6 +66,15 @@ impl<K> Clone for WorkQueue<K> {
 
 impl<K: Hash + Eq + Clone> WorkQueue<K> {
     pub fn new() -> Self {
+        Self::counted(None)
+    }
+
+    /// A queue that counts under this name: `workqueue_*` of [`crate::metrics`].
+    pub fn named(name: &str) -> Self {
+        Self::counted(Some(Counted { metrics: metrics::queue(name), waiting: HashMap::new(), working: HashMap::new() }))
+    }
+
+    fn counted(counted: Option<Counted<K>>) -> Self {
         let state = State {
             queue: VecDeque::new(),
             dirty: HashSet::new(),
@@ -65,6 +85,7 @@ impl<K: Hash + Eq + Clone> WorkQueue<K> {
             tickets: 0,
             failures: HashMap::new(),
             shut_down: false,
+            counted,
         };
         Self { shared: Arc::new(Shared { state: Mutex::new(state), wake: Notify::new() }) }
     }
@@ -136,8 +157,13 @@ impl<K: Hash + Eq + Clone> WorkQueue<K> {
     pub fn done(&self, key: &K) {
         let mut state = self.shared.state.lock();
         state.processing.remove(key);
+        if let Some(counted) = &mut state.counted
+            && let Some(ticket) = counted.working.remove(key)
+        {
+            counted.metrics.ended(ticket);
+        }
         if state.dirty.contains(key) {
-            state.queue.push_back(key.clone());
+            state.enqueue(key.clone());
             drop(state);
             self.shared.wake.notify_one();
         }
@@ -166,11 +192,22 @@ impl<K: Hash + Eq + Clone> State<K> {
         if self.shut_down || !self.dirty.insert(key.clone()) {
             return false;
         }
+        if let Some(counted) = &self.counted {
+            counted.metrics.added();
+        }
         if self.processing.contains(&key) {
             return false;
         }
-        self.queue.push_back(key);
+        self.enqueue(key);
         true
+    }
+
+    fn enqueue(&mut self, key: K) {
+        if let Some(counted) = &mut self.counted {
+            counted.metrics.queued();
+            counted.waiting.insert(key.clone(), std::time::Instant::now());
+        }
+        self.queue.push_back(key);
     }
 
     fn add_at(&mut self, key: K, at: Instant) {
@@ -190,6 +227,9 @@ impl<K: Hash + Eq + Clone> State<K> {
     }
 
     fn back_off(&mut self, key: &K) -> Duration {
+        if let Some(counted) = &self.counted {
+            counted.metrics.retried();
+        }
         let failures = self.failures.entry(key.clone()).or_insert(0);
         let delay = FIRST_DELAY.saturating_mul(1_u32.checked_shl(*failures).unwrap_or(u32::MAX));
         *failures = failures.saturating_add(1).min(31);
@@ -221,6 +261,10 @@ impl<K: Hash + Eq + Clone> State<K> {
         let key = self.queue.pop_front()?;
         self.dirty.remove(&key);
         self.processing.insert(key.clone());
+        if let Some(counted) = &mut self.counted {
+            let ticket = counted.metrics.taken(counted.waiting.remove(&key));
+            counted.working.insert(key.clone(), ticket);
+        }
         Some(key)
     }
 }
@@ -231,6 +275,28 @@ mod tests {
 
     fn seconds(n: u64) -> Duration {
         Duration::from_secs(n)
+    }
+
+    #[tokio::test]
+    async fn named_queues_count() {
+        let queue = WorkQueue::named("counted");
+        queue.add("a");
+        queue.add("a");
+        queue.add("b");
+        let key = queue.get().await.unwrap();
+        queue.add_rate_limited(key);
+        queue.done(&key);
+        let told = metrics::render();
+        for line in [
+            "workqueue_depth{name=\"counted\"} 1",
+            "workqueue_adds_total{name=\"counted\"} 2",
+            "workqueue_retries_total{name=\"counted\"} 1",
+            "workqueue_work_duration_seconds_count{name=\"counted\"} 1",
+            "workqueue_queue_duration_seconds_bucket{name=\"counted\",le=\"+Inf\"} 1",
+            "workqueue_unfinished_work_seconds{name=\"counted\"} 0",
+        ] {
+            assert!(told.lines().any(|l| l == line), "{line}\n{told}");
+        }
     }
 
     #[tokio::test]

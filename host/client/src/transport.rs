@@ -1,5 +1,6 @@
 //! How a request gets to an API server: into its router in this process, or by HTTPS.
 
+use crate::metrics;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response};
@@ -58,8 +59,17 @@ impl Transport {
     pub(crate) async fn send(
         &self,
         user: &Arc<UserInfo>,
-        mut request: Request<Bytes>,
+        request: Request<Bytes>,
     ) -> std::result::Result<Response<ResponseBody>, BoxError> {
+        let method = request.method().clone();
+        let answer = self.carry(user, request).await;
+        let code = answer.as_ref().map_or_else(|_| "<error>".to_owned(), |response| response.status().as_str().to_owned());
+        let host = if matches!(self, Self::InProcess(_)) { "in-process" } else { "server" };
+        metrics::request(&code, method.as_str(), host);
+        answer
+    }
+
+    async fn carry(&self, user: &Arc<UserInfo>, mut request: Request<Bytes>) -> std::result::Result<Response<ResponseBody>, BoxError> {
         match self {
             Self::InProcess(router) => {
                 request.extensions_mut().insert(user.clone());

@@ -88,7 +88,7 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) {
 }
 
 async fn drive(name: &'static str, workers: usize, controller: Arc<dyn Controller>, client: Client, shutdown: CancellationToken) {
-    let queue: WorkQueue<Key> = WorkQueue::new();
+    let queue: WorkQueue<Key> = WorkQueue::named(name);
     let mut tasks = JoinSet::new();
     let rows = watch::Sender::new(());
     let mut rows_changed = rows.subscribe();

@@ -4,6 +4,7 @@
 //!
 //! Built when asked for, and not kept here: descriptions are the largest text the binary has, and clients cache by hash.
 
+mod gnostic;
 mod operations;
 mod parameters;
 mod render;
@@ -20,6 +21,9 @@ use std::sync::Arc;
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 const VERSION_INFO: &str = "io.k8s.apimachinery.pkg.version.Info";
+
+/// Documents about no group.
+const PLAIN: [&str; 5] = [".well-known/openid-configuration", "api", "apis", "openid/v1/jwks", "version"];
 
 /// How definitions are written and referred to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +42,7 @@ impl Dialect {
 
 /// Paths of the v3 documents as the index names them: `api/v1`, `apis/apps`, `apis/apps/v1`, `version`, ….
 pub fn v3_paths(registry: &Registry) -> Vec<String> {
-    let mut paths = vec!["api".to_owned(), "apis".to_owned(), "version".to_owned()];
+    let mut paths = PLAIN.map(str::to_owned).to_vec();
     for group in discovery::groups(registry) {
         if !group.is_empty() {
             paths.push(format!("apis/{group}"));
@@ -105,6 +109,11 @@ pub fn v2(registry: &Registry) -> Value {
     })
 }
 
+/// The same in protobuf: gnostic's `openapi.v2.Document`.
+pub fn v2_protobuf(registry: &Registry) -> Vec<u8> {
+    gnostic::encode(&v2(registry))
+}
+
 /// The hash of a document, as the index tells it; `None` when there is no such document.
 pub fn v3_hash(registry: &Registry, path: &str) -> Option<String> {
     let segments: Vec<&str> = path.split('/').collect();
@@ -162,6 +171,20 @@ fn plain(registry: &Registry, path: &str) -> Option<Operation> {
             let id = format!("get{prefix}APIGroup");
             operations::plain(&format!("/apis/{group}/"), &id, &tag, "get information of a group", &format!("{META}.APIGroup"))
         }
+        [".well-known", "openid-configuration"] => operations::text(
+            "/.well-known/openid-configuration/",
+            "getServiceAccountIssuerOpenIDConfiguration",
+            "WellKnown",
+            "get service account issuer OpenID configuration, also known as the 'OIDC discovery doc'",
+            "application/json",
+        ),
+        ["openid", "v1", "jwks"] => operations::text(
+            "/openid/v1/jwks/",
+            "getServiceAccountIssuerOpenIDKeyset",
+            "openid",
+            "get service account issuer OpenID JSON Web Key Set (contains public token verification keys)",
+            "application/jwk-set+json",
+        ),
         ["version"] => operations::plain("/version/", "getCodeVersion", "version", "get the version of the server", VERSION_INFO),
         _ => return None,
     })

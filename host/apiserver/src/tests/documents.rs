@@ -89,6 +89,10 @@ async fn openapi_is_named_by_its_hash() {
         assert_eq!(ask(&f, path, &[("accept", "text/html")]).await.code, 406);
     }
     assert_eq!(ask(&f, "/openapi/v3/apis/none/v1", &[]).await.code, 404);
+    let asked = [("accept", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")];
+    let protobuf = ask(&f, "/openapi/v2", &asked).await;
+    assert_eq!(header(&protobuf, "content-type"), "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+    assert!(protobuf.bytes.starts_with(b"\x0a\x032.0\x12\x15\x0a\x0aKubernetes\x12\x07v1.37.0"), "{:?}", protobuf.bytes.slice(..40));
 }
 
 #[tokio::test]

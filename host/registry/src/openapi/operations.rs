@@ -350,6 +350,12 @@ pub(super) fn plain(path: &str, id: &str, tag: &str, description: &str, definiti
     }
 }
 
+/// The same where the answer is told as text.
+pub(super) fn text(path: &str, id: &str, tag: &str, description: &str, media: &str) -> Operation {
+    let produces: &'static [&'static str] = if media == "application/json" { &["application/json"] } else { &["application/jwk-set+json"] };
+    Operation { produces, answers: vec![Answer { code: 200, definition: None }], ..plain(path, id, tag, description, "") }
+}
+
 fn answers(codes: &[u16], definition: &str) -> Vec<Answer> {
     codes.iter().map(|code| Answer { code: *code, definition: Some(definition.to_owned()) }).collect()
 }

@@ -66,7 +66,7 @@ pub async fn run(client: Client, config: Config, set: watch::Sender<PluginSet>, 
     }
     loader.publish();
 
-    let queue: WorkQueue<String> = WorkQueue::new();
+    let queue: WorkQueue<String> = WorkQueue::named("wasmplugins");
     let mut report = tokio::time::interval(REPORT);
     loop {
         tokio::select! {
