@@ -78,6 +78,13 @@ fn section(out: &mut String, kind: &Kind) {
         Persistence::Heartbeat => "heartbeat",
     };
     row(out, "persistence", persistence);
+    let stored = match &kind.stored_as {
+        Some(s) => format!("as `{}` of {}", s.resource, object::gvk::api_version(&s.group, &s.version)),
+        None if kind.is_virtual => "never: answered by code".to_owned(),
+        None => String::new(),
+    };
+    row(out, "stored", &stored);
+    row(out, "warning", kind.deprecation.as_deref().unwrap_or_default());
     row(out, "PUT", if kind.create_on_update { "creates what is absent" } else { "" });
     row(out, "generation", if kind.has_generation { "counts changes of spec" } else { "" });
 }
