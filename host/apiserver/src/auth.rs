@@ -17,7 +17,7 @@ mod tokens;
 
 pub use ask::{Ask, fields};
 pub use authenticate::authenticate;
-pub use impersonate::impersonate;
+pub use impersonate::{impersonate, impersonates};
 pub use node::NodeGraph;
 pub use rbac::{GROUP as RBAC_GROUP, Rbac, Rule, missing, rules_of, told};
 pub use reconcile::reconcile;

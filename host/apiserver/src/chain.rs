@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
 use http::{HeaderValue, Method};
 use http_body_util::BodyExt;
-use interfaces::authorize::UserInfo;
+use interfaces::authorize::{MASTERS, UserInfo};
 use object::{Reason, StatusError, names};
 use registry::Verb;
 use std::panic::AssertUnwindSafe;
@@ -114,6 +114,10 @@ async fn answer(shared: Arc<Shared>, request: http::Request<Body>, info: Request
 /// The identity under which a request may go on.
 async fn identify(shared: &Shared, parts: &http::request::Parts, info: &RequestInfo, query: &Query) -> Result<Arc<UserInfo>, StatusError> {
     let requestor = auth::authenticate(shared, parts).await?;
+    // Masters pay for no rule.
+    if requestor.is_in(MASTERS) && !auth::impersonates(&parts.headers) {
+        return Ok(requestor);
+    }
     let fields = auth::fields(info, query);
     let user = auth::impersonate(shared, requestor.clone(), &parts.headers, &auth::Ask::of(&requestor, info, fields.as_ref())).await?;
     auth::authorize(shared, &requestor, &auth::Ask::of(&user, info, fields.as_ref())).await?;

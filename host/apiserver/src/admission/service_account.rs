@@ -48,7 +48,7 @@ impl Step for ServiceAccount {
                 return Err(StatusError::forbidden(&write.kind.group_resource(), new.name(), &cause));
             }
         };
-        let wished = [new, &account].map(|object| flag(object)).into_iter().flatten().next();
+        let wished = flag(new).or_else(|| flag(&account));
         if write.call.shared.config.account_admission && wished.unwrap_or(true) {
             mount(new);
         }

@@ -80,9 +80,13 @@ pub async fn impersonate(
     Err(first.unwrap_or_else(StatusError::unauthorized))
 }
 
+/// Most requests have no such header: one look at the names decides that.
+pub fn impersonates(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name.as_str().starts_with("impersonate-"))
+}
+
 fn wanted(headers: &HeaderMap) -> Result<Option<UserInfo>, StatusError> {
-    // Most requests have no such header: one look at the names decides that.
-    if !headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
+    if !impersonates(headers) {
         return Ok(None);
     }
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();

@@ -176,7 +176,7 @@ mod tests {
             }
             for rule in object["rules"].as_array().into_iter().flatten() {
                 let rule = Rule::from_value(rule);
-                assert!(!rule.verbs.is_empty() && (rule.urls.is_empty() == !rule.resources.is_empty()), "{object} {rule:?}");
+                assert!(!rule.verbs.is_empty() && (rule.urls.is_empty() != rule.resources.is_empty()), "{object} {rule:?}");
                 assert_eq!(rule.resources.is_empty(), rule.groups.is_empty(), "{object} {rule:?}");
             }
         }
