@@ -236,9 +236,18 @@ async fn resize() {
         ),
         (to(json!({ "limits": { "ephemeral-storage": "1Gi" } })), &["spec: Forbidden: only cpu and memory resources are mutable"]),
         (
-            json!({ "spec": { "initContainers": [{ "name": "i", "resources": amounts("2") }] } }),
-            &["spec: Forbidden: resources for non-sidecar init containers are immutable"],
+            json!({ "spec": { "initContainers": [{ "name": "i", "resources": { "limits": { "ephemeral-storage": "1Gi" } } }] } }),
+            &["spec.initContainers[0]: Forbidden: only cpu and memory resources for init or sidecar containers are mutable"],
         ),
+        (
+            json!({ "spec": { "initContainers": [{ "name": "i", "resources": amounts("2"),
+                "resizePolicy": [{ "resourceName": "cpu", "restartPolicy": "RestartContainer" }] }] } }),
+            &[
+                "spec.initContainers[0]: Forbidden: only cpu and memory resources for init or sidecar containers are mutable",
+                "spec.initContainers[0]: Forbidden: non-sidecar init containers with a resize policy of RestartContainer cannot be resized",
+            ],
+        ),
+        (json!({ "spec": { "initContainers": [{ "name": "i", "resources": amounts("2") }] } }), &[]),
     ];
     for (patch, expect) in &cases {
         compare(patch, &told(&f.patch(&format!("{path}?dryRun=All"), "strategic", patch).await), expect);
@@ -246,6 +255,36 @@ async fn resize() {
     let pod = f.patch(&path, "strategic", &to(amounts("2"))).await.expect(200);
     assert_eq!((&pod["spec"]["containers"][0]["resources"]["limits"]["cpu"], &pod["metadata"]["generation"]), (&json!("2"), &json!(2)));
     assert_eq!(f.patch(ONE, "strategic", &to(amounts("3"))).await.code, 422, "only through resize");
+}
+
+#[tokio::test]
+async fn whole_pods_resize() {
+    let f = with_pod(json!({ "resources": { "limits": { "cpu": "1", "memory": "1Gi" }, "requests": { "cpu": "500m" } } })).await;
+    let path = format!("{ONE}/resize");
+    let to = |resources: Value| json!({ "spec": { "resources": resources } });
+    let cases: Vec<(Value, &[&str])> = vec![
+        (to(json!({ "limits": { "cpu": "2" } })), &[]),
+        (
+            to(Value::Null),
+            &[
+                "spec: Invalid value: \"Burstable\": Pod QOS Class may not change as a result of resizing",
+                "spec.resources: Forbidden: pod-level resources cannot be removed",
+            ],
+        ),
+        (
+            to(json!({ "limits": { "memory": null }, "requests": { "memory": null } })),
+            &[
+                "spec.resources.requests: Forbidden: pod-level resource requests cannot be removed",
+                "spec.resources.limits: Forbidden: pod-level resource limits cannot be removed",
+            ],
+        ),
+        (to(json!({ "limits": { "hugepages-2Mi": "2Mi" } })), &["spec: Forbidden: only cpu and memory resources are mutable at pod-level"]),
+    ];
+    for (patch, expect) in &cases {
+        compare(patch, &told(&f.patch(&format!("{path}?dryRun=All"), "merge", patch).await), expect);
+    }
+    let pod = f.patch(&path, "merge", &to(json!({ "requests": { "cpu": "750m" } }))).await.expect(200);
+    assert_eq!((&pod["spec"]["resources"]["requests"]["cpu"], &pod["metadata"]["generation"]), (&json!("750m"), &json!(2)));
 }
 
 #[tokio::test]

@@ -194,10 +194,8 @@ async fn sidecars_and_restart_rules() {
             &["spec.initContainers[0].lifecycle: Forbidden: may not be set for init containers without restartPolicy=Always"],
         ),
         (
-            init(json!({ "resizePolicy": [{ "resourceName": "cpu", "restartPolicy": "NotRequired" }] })),
-            &[
-                "spec.initContainers[0].resizePolicy: Invalid value: [{\"resourceName\":\"cpu\",\"restartPolicy\":\"NotRequired\"}]: must not be set for init containers",
-            ],
+            init(json!({ "resizePolicy": [{ "resourceName": "disk", "restartPolicy": "NotRequired" }] })),
+            &["spec.initContainers[0].resizePolicy: Unsupported value: \"disk\": supported values: \"cpu\", \"memory\""],
         ),
         (
             init(json!({ "restartPolicy": "Sometimes" })),
@@ -404,6 +402,24 @@ async fn amounts() {
             pod(&json!({ "resources": { "limits": { "cpu": "1" }, "requests": { "cpu": "1" } }, "containers": [
                 { "name": "c", "image": "i", "resources": { "limits": { "cpu": "2" }, "requests": { "cpu": "1" } } }] })),
             &["spec.resources.containers[0][cpu].limits: Invalid value: \"2\": must be less than or equal to pod limits of 1"],
+        ),
+        (
+            pod(&json!({ "resources": { "limits": { "cpu": "1", "hugepages-2Mi": "2Mi" } }, "containers": [
+                { "name": "c", "image": "i", "resources": { "limits": { "memory": "1Gi", "hugepages-2Mi": "4Mi" } } }] })),
+            &[
+                "spec.resources.requests[hugepages-2Mi]: Invalid value: \"2Mi\": must be greater than or equal to aggregate container requests of 4Mi",
+                "spec.resources.limits[hugepages-2Mi]: Invalid value: \"2Mi\": must be greater than or equal to aggregate container limits of 4Mi",
+                "spec.resources.containers[0][hugepages-2Mi].limits: Invalid value: \"4Mi\": must be less than or equal to pod limits of 2Mi",
+            ],
+        ),
+        (
+            pod(&json!({ "resources": { "requests": { "cpu": "1" } }, "containers": [
+                { "name": "c", "image": "i", "resources": { "requests": { "memory": "1Gi" } } }] })),
+            &[],
+        ),
+        (
+            pod(&json!({ "os": { "name": "windows" }, "resources": { "requests": { "cpu": "1" } } })),
+            &["spec.resources: Forbidden: may not be set for a windows pod"],
         ),
     ];
     f.check_creates(PODS, &cases).await;

@@ -23,9 +23,8 @@ pub(super) fn fill(spec: &mut Map<String, Value>) {
         return;
     }
     add_missing(resources, "requests", requests.into_iter().filter(|(name, _)| is_of_pods(name) && !is_huge(name)));
-    let limits: Vec<(String, Value)> = limits.into_iter().filter(|(name, _)| is_of_pods(name)).collect();
-    if let Some(requests) = child_or_new(resources, "requests").filter(|_| !limits.is_empty()) {
-        for (name, limit) in limits {
+    for (name, limit) in limits.into_iter().filter(|(name, _)| is_of_pods(name)) {
+        if let Some(requests) = child_or_new(resources, "requests") {
             requests.entry(name).or_insert(limit);
         }
     }
@@ -96,6 +95,7 @@ mod tests {
     fn pods_with_limits_ask_for_what_their_containers_do() {
         let two = json!([{"resources": {"requests": {"cpu": "500m", "example.com/a": "1"}}}, {"resources": {"requests": {"cpu": "1"}}}]);
         check(json!({}), two.clone(), json!({}));
+        check(json!({"limits": {"example.com/a": "1"}}), json!([]), json!({"limits": {"example.com/a": "1"}}));
         check(json!({"requests": {"cpu": "2"}}), two.clone(), json!({"requests": {"cpu": "2"}}));
         check(
             json!({"limits": {"cpu": "4", "memory": "1Gi"}}),

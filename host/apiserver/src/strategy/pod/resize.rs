@@ -21,7 +21,7 @@ pub(super) fn keep_managers(pod: &mut Object, new: &mut Object) {
     }
 }
 
-/// Everything but the containers' resources and how they resize stays (`dropNonResizeUpdates`). Containers are found by
+/// Everything but resources and how containers resize stays (`dropNonResizeUpdates`). Containers are found by
 /// name; none is added or removed.
 pub fn prepare(new: &mut Object, old: &Object) {
     let mut pod = old.clone();
@@ -41,18 +41,17 @@ pub fn prepare(new: &mut Object, old: &Object) {
         }
         pod.set_at(&["spec", list], Value::Array(containers));
     }
+    match new.remove_at(&["spec", "resources"]) {
+        Some(resources) => pod.set_at(&["spec", "resources"], resources),
+        None => {
+            pod.remove_at(&["spec", "resources"]);
+        }
+    }
     *new = pod;
 }
 
 pub fn validate(new: &Object, old: &Object, errors: &mut ErrorList) {
     let whole = At::new("");
-    let of_pod = |pod: &Object| {
-        let amounts = |list: &str| pod.at(&["spec", "resources", list]).and_then(Value::as_object).is_some_and(|m| !m.is_empty());
-        amounts("requests") || amounts("limits")
-    };
-    if of_pod(old) || of_pod(new) {
-        return whole.forbidden(errors, "pods with pod-level resources cannot be resized");
-    }
     if annotations(old).is_some_and(|a| a.contains_key(MIRROR)) {
         return whole.forbidden(errors, "static pods cannot be resized");
     }
@@ -70,12 +69,15 @@ pub fn validate(new: &Object, old: &Object, errors: &mut ErrorList) {
     }
     let empty = Value::Null;
     let (spec, before) = (new.at(&["spec"]).unwrap_or(&empty), old.at(&["spec"]).unwrap_or(&empty));
+    if has_amounts(before) || has_amounts(spec) {
+        whole_pod(spec, before, &at, errors);
+    }
+    if old.at(&["status", "nodeAllocatableResourceClaimStatuses"]).and_then(Value::as_array).is_some_and(|l| !l.is_empty()) {
+        at.forbidden(errors, "pods with node allocatable resource claims cannot be resized");
+    }
     for list in ["initContainers", "containers"] {
         for ((index, was), (_, is)) in items(before, list).zip(items(spec, list)) {
-            if list == "containers" || text(was, "restartPolicy") == "Always" {
-                let list = at.child(list);
-                container(is, was, &list.index(index).child("resources"), errors);
-            }
+            not_removed(is.get("resources"), was.get("resources"), "", &at.child(list).index(index).child("resources"), errors);
         }
     }
     for ((_, was), (_, is)) in items(before, "containers").zip(items(spec, "containers")) {
@@ -83,14 +85,34 @@ pub fn validate(new: &Object, old: &Object, errors: &mut ErrorList) {
             at.forbidden(errors, "only cpu and memory resources are mutable");
         }
     }
-    for ((_, was), (_, is)) in items(before, "initContainers").zip(items(spec, "initContainers")) {
-        if text(was, "restartPolicy") == "Always" {
-            if !only_amounts(is, was) {
-                at.forbidden(errors, "only cpu and memory resources for sidecar containers are mutable");
-            }
-        } else if !same(Some(is), Some(was)) {
-            at.forbidden(errors, "resources for non-sidecar init containers are immutable");
+    for ((index, was), (_, is)) in items(before, "initContainers").zip(items(spec, "initContainers")) {
+        let list = at.child("initContainers");
+        let at = list.index(index);
+        if !only_amounts(is, was) {
+            at.forbidden(errors, "only cpu and memory resources for init or sidecar containers are mutable");
         }
+        let restarts = items(is, "resizePolicy").any(|(_, policy)| text(policy, "restartPolicy") == "RestartContainer");
+        if restarts && text(is, "restartPolicy") != "Always" && !same(Some(is), Some(was)) {
+            at.forbidden(errors, "non-sidecar init containers with a resize policy of RestartContainer cannot be resized");
+        }
+    }
+}
+
+fn has_amounts(spec: &Value) -> bool {
+    let lists = spec.get("resources").into_iter().flat_map(|r| ["requests", "limits"].map(|list| r.get(list)));
+    lists.flatten().filter_map(Value::as_object).any(|amounts| !amounts.is_empty())
+}
+
+/// Amounts of the pod itself (KEP-5419): they change and come, but none goes.
+fn whole_pod(spec: &Value, before: &Value, at: &At<'_>, errors: &mut ErrorList) {
+    let place = at.child("resources");
+    let (now, was) = (given(spec, "resources"), given(before, "resources"));
+    if was.is_some() && now.is_none() {
+        return place.forbidden(errors, "pod-level resources cannot be removed");
+    }
+    not_removed(now, was, "pod-level ", &place, errors);
+    if !same(Some(&without_changes(now, was)), Some(was.unwrap_or(&json!({})))) {
+        at.forbidden(errors, "only cpu and memory resources are mutable at pod-level");
     }
 }
 
@@ -103,37 +125,42 @@ fn is_supported(pod: &Object) -> bool {
 }
 
 /// `validateContainerResize`: amounts change, but none goes.
-fn container(is: &Value, was: &Value, at: &At<'_>, errors: &mut ErrorList) {
-    let empty = Value::Null;
-    let (now, before) = (is.get("resources").unwrap_or(&empty), was.get("resources").unwrap_or(&empty));
-    for (list, what) in [("requests", "resource requests cannot be removed"), ("limits", "resource limits cannot be removed")] {
-        if entries(before, list).any(|(name, _)| now.get(list).and_then(|l| l.get(name)).is_none()) {
-            at.child(list).forbidden(errors, what);
+fn not_removed(now: Option<&Value>, was: Option<&Value>, of: &str, at: &At<'_>, errors: &mut ErrorList) {
+    for (list, what) in [("requests", "resource requests"), ("limits", "resource limits")] {
+        let kept = |name: &str| now.and_then(|r| r.get(list)).is_some_and(|l| l.get(name).is_some());
+        if was.into_iter().flat_map(|r| entries(r, list)).any(|(name, _)| !kept(name)) {
+            at.child(list).forbidden(errors, &format!("{of}{what} cannot be removed"));
         }
     }
 }
 
-/// With the processor and memory it had, and its way to resize, the container is as it was.
+/// `dropCPUMemoryUpdates`: with the processor and memory they had.
+fn without_changes(now: Option<&Value>, was: Option<&Value>) -> Value {
+    let amounts =
+        |resources: Option<&Value>, list: &str| resources.and_then(|r| r.get(list)).and_then(Value::as_object).cloned().unwrap_or_default();
+    let mut resources = Map::new();
+    for list in ["limits", "requests"] {
+        let (mut munged, mut old) = (amounts(now, list), amounts(was, list));
+        for name in ["cpu", "memory"] {
+            match old.remove(name) {
+                Some(value) => munged.insert(name.to_owned(), value),
+                None => munged.remove(name),
+            };
+        }
+        if !munged.is_empty() {
+            resources.insert(list.to_owned(), Value::Object(munged));
+        }
+    }
+    if let Some(claims) = now.and_then(|r| given(r, "claims")) {
+        resources.insert("claims".to_owned(), claims.clone());
+    }
+    Value::Object(resources)
+}
+
+/// With the processor and memory it had the container is as it was.
 fn only_amounts(is: &Value, was: &Value) -> bool {
     let mut munged = is.clone();
     let Some(fields) = munged.as_object_mut() else { return true };
-    let mut resources = Map::new();
-    for list in ["limits", "requests"] {
-        let old = was.get("resources").and_then(|r| given(r, list)).and_then(Value::as_object);
-        let Some(old) = old else { continue };
-        let mut amounts: Map<String, Value> =
-            is.get("resources").and_then(|r| r.get(list)).and_then(Value::as_object).cloned().unwrap_or_default();
-        for name in ["cpu", "memory"] {
-            match old.get(name) {
-                Some(value) => amounts.insert(name.to_owned(), value.clone()),
-                None => amounts.remove(name),
-            };
-        }
-        resources.insert(list.to_owned(), Value::Object(amounts));
-    }
-    if let Some(claims) = is.get("resources").and_then(|r| given(r, "claims")) {
-        resources.insert("claims".to_owned(), claims.clone());
-    }
-    fields.insert("resources".to_owned(), json!(resources));
+    fields.insert("resources".to_owned(), without_changes(is.get("resources"), was.get("resources")));
     same(Some(&munged), Some(was))
 }

@@ -77,10 +77,6 @@ fn init<'v>(pod: &Pod<'v>, names: &mut HashSet<&'v str>, list: &At<'_>, errors: 
                 at.child(field).forbidden(errors, NOT_FOR_INIT);
             }
         }
-        if !is_empty_list(container, "resizePolicy") {
-            let value = container.get("resizePolicy").cloned().unwrap_or_default();
-            at.child("resizePolicy").invalid(errors, value, "must not be set for init containers");
-        }
     }
 }
 

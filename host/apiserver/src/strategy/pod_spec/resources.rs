@@ -236,16 +236,23 @@ pub(super) fn pod_claims(spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
 
 /// `validatePodResources`: the pod's own amounts cover those of its containers (KEP-2837).
 pub(super) fn of_pod(pod: &Pod<'_>, resources: &Value, at: &At<'_>, errors: &mut ErrorList) {
+    if pod.os == Some("windows") {
+        return at.forbidden(errors, "may not be set for a windows pod");
+    }
     if given(resources, "claims").is_some() {
         at.child("claims").forbidden(errors, "claims cannot be set for Resources at pod-level");
     }
     requirements(resources, pod_name, at, errors);
     let of = |list: &str, name: &str| resources.get(list).and_then(|l| l.get(name)).map(amount);
-    for (name, wanted) in aggregate_requests(pod.spec) {
-        let own = of("requests", name).unwrap_or_default();
-        if of_pods(name) && wanted > own {
-            let detail = format!("must be greater than or equal to aggregate container requests of {wanted}");
-            at.child("requests").key(name).invalid(errors, own.to_string(), &detail);
+    for (list, pages) in [("requests", false), ("limits", true)] {
+        for (name, wanted) in aggregate(pod.spec, list) {
+            if pages && !name.starts_with(HUGE) {
+                continue;
+            }
+            if let Some(own) = of(list, name).filter(|own| wanted > *own) {
+                let detail = format!("must be greater than or equal to aggregate container {list} of {wanted}");
+                at.child(list).key(name).invalid(errors, own.to_string(), &detail);
+            }
         }
     }
     for (index, container) in items(pod.spec, "containers") {
@@ -259,14 +266,15 @@ pub(super) fn of_pod(pod: &Pod<'_>, resources: &Value, at: &At<'_>, errors: &mut
     }
 }
 
-/// `AggregateContainerRequests`: the most that containers ask for at one time, sidecars included.
-fn aggregate_requests(spec: &Value) -> BTreeMap<&str, Quantity> {
+/// `AggregateContainerRequests` and `AggregateContainerLimits`: the most that containers have at one time, sidecars
+/// included.
+fn aggregate<'v>(spec: &'v Value, list: &str) -> BTreeMap<&'v str, Quantity> {
     type Sums<'v> = BTreeMap<&'v str, Quantity>;
-    fn add<'v>(sums: &mut Sums<'v>, container: &'v Value) {
-        for (name, value) in given(container, "resources").into_iter().flat_map(|r| entries(r, "requests")) {
+    let add = |sums: &mut Sums<'v>, container: &'v Value| {
+        for (name, value) in given(container, "resources").into_iter().flat_map(|r| entries(r, list)) {
             *sums.entry(name).or_default() += amount(value);
         }
-    }
+    };
     fn most<'v>(sums: &mut Sums<'v>, other: &Sums<'v>) {
         for (name, value) in other {
             let sum = sums.entry(name).or_default();

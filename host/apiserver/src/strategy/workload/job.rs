@@ -249,13 +249,35 @@ fn completions(new: &Object, old: &Object, errors: &mut ErrorList) {
     }
 }
 
-/// `validatePodTemplateUpdate`: where pods go may change while the job is suspended and has never run (KEP-2926).
+/// Whether nothing of the job runs: suspended before, without pods, and never begun or told to be suspended (KEP-5440).
+fn is_idle(old: &Object) -> bool {
+    let status = status_of(old);
+    let told = || items(status, "conditions").any(|(_, c)| text(c, "type") == "Suspended" && text(c, "status") == "True");
+    flag(spec(old), "suspend") && number(status, "active").unwrap_or(0) == 0 && (given(status, "startTime").is_none() || told())
+}
+
+/// What containers of the same names have.
+fn take_resources(was: &mut Value, now: &Value) {
+    for list in ["containers", "initContainers"] {
+        let now: Vec<&Value> = items(now, list).map(|(_, c)| c).collect();
+        let Some(old) = was.get_mut(list).and_then(Value::as_array_mut).filter(|old| old.len() == now.len()) else { continue };
+        for (container, new) in old.iter_mut().zip(now).filter(|(old, new)| old.get("name") == new.get("name")) {
+            let Some(fields) = container.as_object_mut() else { continue };
+            match new.get("resources") {
+                Some(resources) => fields.insert("resources".to_owned(), resources.clone()),
+                None => fields.remove("resources"),
+            };
+        }
+    }
+}
+
+/// `validatePodTemplateUpdate`: where pods go and what they have may change while nothing runs (KEP-2926, KEP-5440).
 fn template_update(new: &Object, old: &Object, errors: &mut ErrorList) {
     let (spec, before) = (spec(new), spec(old));
     let now = spec.get("template").cloned().unwrap_or_default();
     let mut was = before.get("template").cloned().unwrap_or_default();
-    let waits = flag(before, "suspend") && given(status_of(old), "startTime").is_none();
-    if waits {
+    let idle = is_idle(old);
+    if idle {
         let take = |was: &mut Value, parent: &[&str], field: &str| {
             let value = parent.iter().try_fold(&now, |v, name| v.get(*name)).and_then(|v| v.get(field)).cloned();
             let mut slot = Some(was);
@@ -273,11 +295,14 @@ fn template_update(new: &Object, old: &Object, errors: &mut ErrorList) {
         for field in ["nodeSelector", "tolerations", "schedulingGates"] {
             take(&mut was, &["spec"], field);
         }
-        for field in ["annotations", "labels"] {
-            take(&mut was, &["metadata"], field);
+        let pod = now.get("spec").cloned().unwrap_or_default();
+        if let Some(was) = was.get_mut("spec") {
+            take_resources(was, &pod);
         }
-    }
-    if !same(Some(&now), Some(&was)) {
+        if !same(Some(&pod), was.get("spec")) {
+            At::new("spec.template.spec").invalid(errors, pod, "field is immutable");
+        }
+    } else if !same(Some(&now), Some(&was)) {
         At::new("spec.template").invalid(errors, now, "field is immutable");
     }
 }

@@ -217,9 +217,19 @@ async fn jobs_find_their_pods() {
             &[],
         ),
         (spec(json!({ "template": { "spec": { "affinity": { "nodeAffinity": {} } } } })), &[]),
-        (spec(json!({ "template": { "spec": { "hostNetwork": true } } })), &["spec.template: Invalid value: {…"]),
+        (
+            spec(
+                json!({ "template": { "spec": { "containers": [{ "name": "c", "image": "i", "resources": { "limits": { "cpu": "1" } } }] } } }),
+            ),
+            &[],
+        ),
+        (spec(json!({ "template": { "spec": { "hostNetwork": true } } })), &["spec.template.spec: Invalid value: {…"]),
     ];
     f.check_patches(&format!("{path}/k"), &cases).await;
+    let running = json!({ "status": { "active": 1, "ready": 0 } });
+    f.patch(&format!("{path}/k/status"), "merge", &running).await.expect(200);
+    let elsewhere = spec(json!({ "template": { "spec": { "nodeSelector": { "x": "z" } } } }));
+    f.check_patches(&format!("{path}/k"), &[(elsewhere, &["spec.template: Invalid value: {…"])]).await;
     let elastic =
         with(&job(&json!({ "completionMode": "Indexed", "completions": 2, "parallelism": 2 })), &json!({ "metadata": { "name": "e" } }));
     f.post(&path, &elastic).await.expect(201);
