@@ -38,13 +38,13 @@ impl RequestInfo {
             _ => return info,
         };
         info.is_resource = true;
-        let mut watching = watching;
+        let mut deprecated = false;
         // The deprecated form /api/v1/watch/….
         if let [watch, rest @ ..] = parts
             && watch == "watch"
             && !rest.is_empty()
         {
-            (parts, watching) = (rest, true);
+            (parts, deprecated) = (rest, true);
         }
         if let [namespaces, namespace, rest @ ..] = parts
             && namespaces == "namespaces"
@@ -68,7 +68,9 @@ impl RequestInfo {
         }
         let collection = info.name.is_empty();
         info.verb = match *method {
-            Method::GET | Method::HEAD if watching && info.subresource.is_empty() => "watch",
+            // One object is watched by the deprecated form only: `?watch` beside a name is not looked at.
+            Method::GET | Method::HEAD if deprecated && info.subresource.is_empty() => "watch",
+            Method::GET | Method::HEAD if watching && collection => "watch",
             Method::GET | Method::HEAD if collection => "list",
             Method::GET | Method::HEAD => "get",
             Method::POST => "create",
@@ -134,6 +136,8 @@ mod tests {
             "get rbac.authorization.k8s.io/v1/clusterroles ns= name=system:node sub= rest=0",
         );
         check(Method::GET, "/api/v1/watch/namespaces/a/pods", false, "watch /v1/pods ns=a name= sub= rest=0");
+        check(Method::GET, "/api/v1/watch/namespaces/a/pods/p", false, "watch /v1/pods ns=a name=p sub= rest=0");
+        check(Method::GET, "/api/v1/namespaces/a/pods/p", true, "get /v1/pods ns=a name=p sub= rest=0");
         check(Method::GET, "/version", false, "get // ns= name= sub= rest=0");
         check(Method::GET, "/apis/apps/v1", false, "get // ns= name= sub= rest=0");
     }

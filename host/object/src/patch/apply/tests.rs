@@ -3,6 +3,7 @@
 mod kubernetes;
 mod lists;
 mod scenarios;
+mod versions;
 
 use super::*;
 use crate::fixture;
