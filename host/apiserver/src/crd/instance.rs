@@ -2,7 +2,7 @@
 
 use super::rules::{self, Ratchet, Run};
 use super::scale::at;
-use crate::strategy::{Context, Strategy};
+use crate::strategy::Strategy;
 use crate::write::meta;
 use expression::{Budget, OBJECT_BUDGET};
 use object::field::{ErrorList, Path};
@@ -118,7 +118,9 @@ impl Strategy for Instance {
         self.rest(custom, new, Some(old), errors);
     }
 
-    fn prepare_create(&self, _context: &Context, _new: &mut Object) {}
+    fn updates_need_revision(&self) -> bool {
+        true
+    }
 
     fn warnings(&self, new: &Object) -> Vec<String> {
         finalizers(new, &[])

@@ -100,7 +100,19 @@ fn published(kind: &Kind, version: &Version, dialect: Dialect) -> Value {
     if dialect == Dialect::V2 {
         to_v2(&mut schema);
     }
+    embedded(&mut schema, dialect);
+    resource(&mut schema, dialect);
     let Some(map) = schema.as_object_mut() else { return json!({ "type": "object" }) };
+    let selectable: Vec<Value> = kind.selectable_fields.iter().map(|f| json!({ "fieldPath": format!(".{}", f.name) })).collect();
+    if !selectable.is_empty() {
+        map.insert("x-kubernetes-selectable-fields".to_owned(), Value::Array(selectable));
+    }
+    schema
+}
+
+/// The fields that every object has.
+fn resource(schema: &mut Value, dialect: Dialect) {
+    let Some(map) = schema.as_object_mut() else { return };
     map.insert("type".to_owned(), json!("object"));
     let properties = map.entry("properties").or_insert_with(|| json!({}));
     properties["apiVersion"] = json!({ "type": "string", "description": "Version of this object's schema." });
@@ -108,11 +120,30 @@ fn published(kind: &Kind, version: &Version, dialect: Dialect) -> Value {
     let mut metadata = dialect.element(&format!("{META}.ObjectMeta"));
     metadata["description"] = json!("Standard object's metadata.");
     properties["metadata"] = metadata;
-    let selectable: Vec<Value> = kind.selectable_fields.iter().map(|f| json!({ "fieldPath": format!(".{}", f.name) })).collect();
-    if !selectable.is_empty() {
-        map.insert("x-kubernetes-selectable-fields".to_owned(), Value::Array(selectable));
+}
+
+/// Objects within objects (`x-kubernetes-embedded-resource`) have them, too.
+fn embedded(schema: &mut Value, dialect: Dialect) {
+    let Some(map) = schema.as_object_mut() else { return };
+    let mut below: Vec<&mut Value> = Vec::new();
+    let (mut items, mut additional, mut properties) = (None, None, None);
+    for (key, value) in map.iter_mut() {
+        match key.as_str() {
+            "items" => items = Some(value),
+            "additionalProperties" => additional = Some(value),
+            "properties" => properties = value.as_object_mut(),
+            _ => {}
+        }
     }
-    schema
+    below.extend(items);
+    below.extend(additional);
+    below.extend(properties.into_iter().flat_map(|p| p.values_mut()));
+    for schema in below {
+        embedded(schema, dialect);
+        if schema.get("x-kubernetes-embedded-resource") == Some(&json!(true)) && dialect == Dialect::V3 {
+            resource(schema, dialect);
+        }
+    }
 }
 
 /// What Swagger cannot say is left out (`apiextensions-apiserver/pkg/controller/openapi/v2/conversion.go`).

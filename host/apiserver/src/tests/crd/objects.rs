@@ -67,6 +67,11 @@ async fn patches_of_three_kinds() {
     assert_eq!(api.patch(&path, "json", &json_patch).await.expect(200)["spec"]["a"], "2");
     assert_eq!(api.patch(&path, "merge", &json!({"spec": {"a": null}})).await.expect(200)["spec"], json!({}));
     api.patch(&path, "strategic", &json!({"spec": {"a": "3"}})).await.expect(415);
+    let unconditional = api.put(&path, &widget("a", json!({"a": "4"}))).await;
+    assert_eq!(causes(unconditional), ["metadata.resourceVersion: Invalid value: 0x0: must be specified for an update"]);
+    let protobuf = "application/vnd.kubernetes.protobuf";
+    assert_eq!(api.send("GET", &path, "", protobuf, String::new()).await.code, 406);
+    api.send("PUT", &path, protobuf, "", "k8s\0").await.expect(415);
     let mine = json!({"apiVersion": "example.com/v1", "kind": "Widget", "spec": {"m": [{"n": "x", "v": 1}]}});
     api.patch(&format!("{path}?fieldManager=me"), "apply", &mine).await.expect(200);
     let theirs = json!({"apiVersion": "example.com/v1", "kind": "Widget", "spec": {"m": [{"n": "y", "v": 2}]}});
