@@ -139,7 +139,7 @@ fn pods_talk_to_the_api_as_their_account() {
     space.pod_with(
         "none",
         "image: coracle.dev/examples/busybox:v1, command: [sh, -c, 'ls /var/run/secrets']",
-        "automountServiceAccountToken: false, restartPolicy: Never",
+        "automountServiceAccountToken: false\nrestartPolicy: Never",
     );
     assert_ne!(space.until_ended("none")["status"]["phase"], "Succeeded");
     space.fails(
@@ -168,6 +168,16 @@ fn the_parts_of_the_server_have_only_the_rights_of_their_roles() {
         let said = space.run(&[&["auth", "can-i", &who], question].concat());
         assert_eq!(said.out.trim(), answer, "{who} {question:?}: {said:?}");
     }
+    // Most of what the parts do, once.
+    space.ok(&["create", "deployment", "web", "--image=coracle.dev/test/nginx:v1", "--replicas=2", "--port=80"]);
+    space.ok(&["rollout", "status", "deployment/web", "--timeout=60s"]);
+    space.ok(&["expose", "deployment", "web"]);
+    space.until("endpoints", "web", "have addresses", |e| e["subsets"][0]["addresses"].is_array());
+    space.ok(&["rollout", "restart", "deployment/web"]);
+    space.ok(&["rollout", "status", "deployment/web", "--timeout=60s"]);
+    space.ok(&["delete", "deployment", "web", "--cascade=foreground", "--timeout=60s"]);
+    space.ok(&["create", "namespace", "it-parts-ends"]);
+    space.ok(&["delete", "namespace", "it-parts-ends", "--timeout=60s"]);
     // What no role grants its holder is a defect of ours: the server's own parts never asked for it.
     let log = Cluster::shared().log_text();
     let refused: Vec<&str> = log.lines().filter(|line| line.contains("is forbidden: User")).collect();
