@@ -114,6 +114,7 @@ impl<'a> Evaluator<'a> {
     fn slot(&mut self, slot: usize) -> Result<Value<'a>> {
         self.meter.charge(IDENT)?;
         match self.stack.get(slot) {
+            Some(Slot::Value(Value::Failed(error))) => Err(error.as_ref().clone()),
             Some(Slot::Value(value)) => Ok(value.clone()),
             Some(Slot::Json(json, decl)) => {
                 let value = from_json(json, decl)?;

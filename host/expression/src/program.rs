@@ -6,7 +6,10 @@ use crate::declare::Declarations;
 use crate::error::{CompileError, EvalError};
 use crate::eval::{Bindings, Budget, Evaluator, fold};
 use crate::functions::{Library, Table};
-use crate::syntax::{ast::Expr, parse};
+use crate::syntax::{
+    ast::{Expr, Kind},
+    parse,
+};
 use crate::types::Type;
 use crate::value::Value;
 use std::collections::BTreeSet;
@@ -93,6 +96,24 @@ impl Program {
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.used.iter().map(AsRef::as_ref)
     }
+    /// Which fields of a variable the expression can read: those that it selects by name. None when it uses the variable
+    /// otherwise, so that any field may matter. Policies compute only the `variables` that someone reads.
+    pub fn fields_of(&self, variable: &str) -> Option<BTreeSet<&str>> {
+        let slot = self.declarations.variables.iter().rposition(|(name, _)| name.as_ref() == variable)?;
+        let mut fields = BTreeSet::new();
+        let mut open = vec![&self.tree];
+        while let Some(e) = open.pop() {
+            match &e.kind {
+                Kind::Slot(found) if *found == slot => return None,
+                Kind::Select(select) if matches!(select.operand.kind, Kind::Slot(found) if found == slot) => {
+                    fields.insert(select.field.as_ref());
+                }
+                _ => open.extend(e.children()),
+            }
+        }
+        Some(fields)
+    }
+
     /// What it gives.
     pub fn result(&self) -> &Type {
         &self.result

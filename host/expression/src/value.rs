@@ -41,6 +41,9 @@ pub enum Value<'a> {
     Opaque(Arc<dyn Opaque>),
     /// Preserved without a schema: equality only.
     Preserved(&'a Json),
+    /// What could not be computed, as part of a map or bound to a variable: reading it gives the error. (Policies bind their
+    /// `variables` so: a failed one matters only to expressions that read it.)
+    Failed(Arc<EvalError>),
 }
 
 /// A moment within the years 1 to 9999. Two are equal when they are the same moment.
@@ -190,7 +193,7 @@ impl<'a> Value<'a> {
             Self::Optional(_) => Type::optional(Type::Dyn),
             Self::Type(_) => Type::Type(None),
             Self::Opaque(of) => Type::opaque(of.type_name()),
-            Self::Preserved(_) => Type::Dyn,
+            Self::Preserved(_) | Self::Failed(_) => Type::Dyn,
         }
     }
 
@@ -221,7 +224,7 @@ impl<'a> Value<'a> {
             Self::Duration(d) => d.0 == 0,
             // The zero time of Go.
             Self::Timestamp(at) => at.nanos == -62_135_596_800_000_000_000,
-            Self::Type(_) | Self::Preserved(_) => false,
+            Self::Type(_) | Self::Preserved(_) | Self::Failed(_) => false,
             Self::List(list) => list.is_empty(),
             Self::Map(map) => map.is_empty(),
             Self::Optional(of) => of.is_none(),
@@ -285,7 +288,7 @@ impl<'a> Map<'a> {
         match (self, key) {
             (Self::Object { .. } | Self::Json { .. }, Value::String(name)) => self.field(name),
             (Self::Object { .. } | Self::Json { .. }, _) => Err(EvalError::NoSuchOverload),
-            (Self::Built(entries), key) => Ok(Key::lookup(key).and_then(|key| entries.get(&key)).cloned()),
+            (Self::Built(entries), key) => read(Key::lookup(key).and_then(|key| entries.get(&key))),
         }
     }
 
@@ -298,7 +301,7 @@ impl<'a> Map<'a> {
                 value.map(|v| from_json(v, &field.decl)).transpose()
             }
             Self::Json { entries, value } => entries.get(name).map(|v| from_json(v, value)).transpose(),
-            Self::Built(entries) => Ok(entries.get(&Key::String(name.into())).cloned()),
+            Self::Built(entries) => read(entries.get(&Key::String(name.into()))),
         }
     }
 
@@ -312,6 +315,14 @@ impl<'a> Map<'a> {
             Self::Json { entries, .. } => entries.keys().map(|k| Value::String(Text::Borrowed(k))).collect(),
             Self::Built(entries) => entries.keys().map(Key::to_value).collect(),
         }
+    }
+}
+
+/// An entry, unless it failed.
+fn read<'a>(value: Option<&Value<'a>>) -> Result<Option<Value<'a>>> {
+    match value {
+        Some(Value::Failed(error)) => Err(error.as_ref().clone()),
+        other => Ok(other.cloned()),
     }
 }
 

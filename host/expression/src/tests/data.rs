@@ -178,6 +178,38 @@ fn optional_old_self_and_unbound_variables() {
 }
 
 #[test]
+fn variables_of_policies() {
+    let field = |name: &str, ty| (std::sync::Arc::from(name), Decl::of(ty));
+    let variables = Decl::object("Variables", [field("a", Type::Int), field("b", Type::Int), field("c", Type::Int)]);
+    let declarations = Declarations::new().variable("variables", variables);
+    let compile = |expression: &str| Environment::kubernetes().compile(expression, &declarations, &Expected::Any).unwrap();
+    for (expression, fields) in [
+        ("variables.a + variables.b", Some(vec!["a", "b"])),
+        ("has(variables.c) || [1].all(x, x == variables.a)", Some(vec!["a", "c"])),
+        ("1 == 1", Some(vec![])),
+        ("size([variables]) == 1", None),
+    ] {
+        assert_eq!(compile(expression).fields_of("variables").map(|f| f.into_iter().collect::<Vec<_>>()), fields, "{expression}");
+    }
+    let failed = || Value::Failed(std::sync::Arc::new(EvalError::IndexOutOfBounds(7)));
+    let bound = || {
+        let entry = |name: &str, value| (Key::String(name.into()), value);
+        let entries = [entry("a", Value::Int(1)), entry("b", failed())];
+        Bindings::new().value("variables", Value::Map(crate::Map::Built(std::sync::Arc::new(entries.into_iter().collect()))))
+    };
+    for (expression, expect) in [
+        ("variables.a", "1"),
+        ("variables.b", "index out of bounds: 7"),
+        ("variables.a == 1 || variables.b == 1", "true"),
+        ("variables.c", "no such key: c"),
+    ] {
+        let program = compile(expression);
+        let out = program.evaluate(&bound(), &mut Budget::new(OBJECT_BUDGET));
+        assert_eq!(out.map_or_else(|e| e.to_string(), |v| shown(&v)), expect, "{expression}");
+    }
+}
+
+#[test]
 fn graphs_and_constructed_objects() {
     use object::schema::*;
     let mut graph = Graph::default();

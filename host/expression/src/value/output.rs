@@ -32,6 +32,7 @@ impl Value<'_> {
             Self::Optional(Some(of)) => of.to_json()?,
             Self::Optional(None) => Json::Null,
             Self::Preserved(json) => (*json).clone(),
+            Self::Failed(error) => return Err(error.as_ref().clone()),
             Self::Opaque(of) => match of.to_text() {
                 Some(text) => Json::String(text),
                 None => return Err(EvalError::Conversion { from: of.type_name().to_owned(), to: "json" }),
