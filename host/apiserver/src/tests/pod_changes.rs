@@ -161,6 +161,23 @@ async fn status() {
             ),
             &["status.ephemeralContainerStatuses[0].allocatedResourcesStatus: Forbidden: must not be specified in container status"],
         ),
+        (
+            set(json!({ "observedGeneration": -1, "conditions": [{ "type": "Ready", "status": "True", "observedGeneration": -2 }] })),
+            &[
+                "metadata.conditions[0].observedGeneration: Invalid value: -2: must be a non-negative integer",
+                "status.observedGeneration: Invalid value: -1: must be a non-negative integer",
+            ],
+        ),
+        (
+            set(json!({ "extendedResourceClaimStatus": { "resourceClaimName": "r", "requestMappings": [
+                { "containerName": "x", "resourceName": "a.b/c", "requestName": "q" },
+                { "containerName": "c", "resourceName": "a.b/c", "requestName": "Q" }] } })),
+            &[
+                "status.extendedResourceClaimStatus.requestMappings[0].containerName: Invalid value: \"x\": must match the name of an entry in spec.initContainers.name or spec.containers.name",
+                "status.extendedResourceClaimStatus.requestMappings[1].resourceName: Invalid value: \"a.b/c\": must match the extended resource name of an entry in…",
+                "status.extendedResourceClaimStatus.requestName: Invalid value: \"Q\": a lowercase RFC 1123 label must consist of…",
+            ],
+        ),
     ];
     f.check_patches(&path, &cases).await;
     // Conditions merge by their type.
@@ -255,6 +272,28 @@ async fn resize() {
     let pod = f.patch(&path, "strategic", &to(amounts("2"))).await.expect(200);
     assert_eq!((&pod["spec"]["containers"][0]["resources"]["limits"]["cpu"], &pod["metadata"]["generation"]), (&json!("2"), &json!(2)));
     assert_eq!(f.patch(ONE, "strategic", &to(amounts("3"))).await.code, 422, "only through resize");
+}
+
+#[tokio::test]
+async fn what_ended_starts_again_by_its_rules() {
+    let rule = |operator: &str, action: &str| json!({ "restartPolicy": "Never", "restartPolicyRules": [{ "action": action, "exitCodes": { "operator": operator, "values": [3] } }] });
+    for (own, code, again) in [
+        (json!({}), 3, false),
+        (json!({ "restartPolicy": "Always" }), 0, true),
+        (json!({ "restartPolicy": "OnFailure" }), 0, false),
+        (json!({ "restartPolicy": "OnFailure" }), 1, true),
+        (rule("In", "Restart"), 3, true),
+        (rule("In", "Restart"), 4, false),
+        (rule("NotIn", "Restart"), 4, true),
+        (rule("In", "RestartAllContainers"), 4, true),
+    ] {
+        let f = with_pod(json!({ "restartPolicy": "Never", "containers": [with(&json!({ "name": "c", "image": "i" }), &own)] })).await;
+        let is = |state: Value| json!({ "status": { "containerStatuses": [{ "name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state }] } });
+        let path = format!("{ONE}/status");
+        f.patch(&path, "merge", &is(json!({ "terminated": { "exitCode": code } }))).await.expect(200);
+        let answer = f.patch(&path, "merge", &is(json!({ "running": {} }))).await;
+        assert_eq!(answer.code, if again { 200 } else { 422 }, "{own} after {code}");
+    }
 }
 
 #[tokio::test]

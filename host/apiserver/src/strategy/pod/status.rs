@@ -1,8 +1,8 @@
 //! Status of pods: `podStatusStrategy`, `ValidatePodStatusUpdate`.
 
 use crate::strategy::at::At;
-use crate::strategy::pod_spec::{given, is_empty_list};
-use crate::strategy::read::{items, number, text};
+use crate::strategy::pod_spec::{given, given_text, is_empty_list};
+use crate::strategy::read::{entries, items, number, text};
 use object::field::ErrorList;
 use object::{Object, Value, json, names};
 use std::collections::HashSet;
@@ -25,14 +25,23 @@ pub fn validate(new: &Object, old: &Object, errors: &mut ErrorList) {
     let (status, before) = (new.at(&["status"]).unwrap_or(&empty), old.at(&["status"]).unwrap_or(&empty));
     let spec = old.at(&["spec"]).unwrap_or(&empty);
     // Upstream's paths: conditions are looked for in the metadata.
-    for (index, condition) in items(status, "conditions").filter(|(_, c)| !CONDITIONS.contains(&text(*c, "type"))) {
-        At::new("metadata.conditions").index(index).child("Type").qualified(errors, text(condition, "type"));
+    for (index, condition) in items(status, "conditions") {
+        let list = At::new("metadata.conditions");
+        let at = list.index(index);
+        seen_generation(condition, &at, errors);
+        if !CONDITIONS.contains(&text(condition, "type")) {
+            at.child("Type").qualified(errors, text(condition, "type"));
+        }
     }
     let at = At::new("status");
     let node = text(status, "nominatedNodeName");
     if node != text(before, "nominatedNodeName") && !node.is_empty() {
         at.child("nominatedNodeName").invalid_all(errors, node, &names::dns1123_subdomain(node));
+        if !text(spec, "nodeName").is_empty() {
+            at.child("nominatedNodeName").forbidden(errors, "may not be set on pods that are already bound to a node");
+        }
     }
+    seen_generation(status, &at, errors);
     let (class, was) = (text(status, "qosClass"), text(before, "qosClass"));
     if class != was {
         at.child("qosClass").invalid(errors, class, "field is immutable");
@@ -42,6 +51,7 @@ pub fn validate(new: &Object, old: &Object, errors: &mut ErrorList) {
     transitions(status, before, "initContainerStatuses", policy, spec, &at, errors);
     transitions(status, before, "ephemeralContainerStatuses", "Never", spec, &at, errors);
     claims(status, spec, &at.child("resourceClaimStatuses"), errors);
+    extended_claim(status, spec, &at.child("extendedResourceClaimStatus"), errors);
     ips(status, "podIPs", &at.child("podIPs"), errors);
     let first = items(status, "hostIPs").next().map(|(_, ip)| text(ip, "ip"));
     if let Some(first) = first.filter(|first| *first != text(status, "hostIP")) {
@@ -59,6 +69,12 @@ pub fn validate(new: &Object, old: &Object, errors: &mut ErrorList) {
     }
 }
 
+fn seen_generation(holder: &Value, at: &At<'_>, errors: &mut ErrorList) {
+    if let Some(generation) = number(holder, "observedGeneration").filter(|generation| *generation < 0) {
+        at.child("observedGeneration").invalid(errors, generation, "must be a non-negative integer");
+    }
+}
+
 /// `ValidateContainerStateTransition`: what ended and may not start again stays ended.
 fn transitions(status: &Value, before: &Value, list: &str, policy: &str, spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
     if policy == "Always" {
@@ -66,7 +82,8 @@ fn transitions(status: &Value, before: &Value, list: &str, policy: &str, spec: &
     }
     for (index, old) in items(before, list) {
         let Some(ended) = given(old, "state").and_then(|s| given(s, "terminated")) else { continue };
-        if number(ended, "exitCode").unwrap_or(0) != 0 && policy == "OnFailure" || restarts(old, list, spec) {
+        let code = number(ended, "exitCode").unwrap_or(0);
+        if list != "ephemeralContainerStatuses" && restarts(text(old, "name"), code, policy, spec) {
             continue;
         }
         for (_, now) in items(status, list).filter(|(_, now)| text(*now, "name") == text(old, "name")) {
@@ -77,22 +94,68 @@ fn transitions(status: &Value, before: &Value, list: &str, policy: &str, spec: &
     }
 }
 
-/// Sidecars, and containers with a policy or rules of their own.
-fn restarts(status: &Value, list: &str, spec: &Value) -> bool {
-    let of = match list {
-        "containerStatuses" => "containers",
-        "initContainerStatuses" => "initContainers",
-        _ => return false,
-    };
-    let container = items(spec, of).find(|(_, c)| text(*c, "name") == text(status, "name"));
-    container.is_some_and(|(_, c)| match text(c, "restartPolicy") {
-        "Always" => true,
-        "OnFailure" => {
-            let ended = given(status, "state").and_then(|s| given(s, "terminated"));
-            ended.and_then(|e| number(e, "exitCode")).unwrap_or(0) != 0 || !is_empty_list(c, "restartPolicyRules")
+/// `ContainerShouldRestart`: the first of the container's rules that fits, its own policy, the pod's. Where an end of some
+/// container can start all of them again, any may.
+fn restarts(name: &str, code: i64, policy: &str, spec: &Value) -> bool {
+    let all = || ["containers", "initContainers"].into_iter().flat_map(|list| items(spec, list)).map(|(_, c)| c);
+    if all().any(|c| items(c, "restartPolicyRules").any(|(_, rule)| text(rule, "action") == "RestartAllContainers")) {
+        return true;
+    }
+    let own = all().find(|c| text(*c, "name") == name);
+    let fits = |rule: &Value| {
+        let codes = given(rule, "exitCodes");
+        let named = codes.is_some_and(|c| items(c, "values").any(|(_, value)| value.as_i64() == Some(code)));
+        match codes.map(|c| text(c, "operator")) {
+            Some("In") => named,
+            Some("NotIn") => !named,
+            _ => false,
         }
-        _ => !is_empty_list(c, "restartPolicyRules"),
-    })
+    };
+    if own.is_some_and(|c| items(c, "restartPolicyRules").any(|(_, rule)| fits(rule))) {
+        return true;
+    }
+    match own.and_then(|c| given_text(c, "restartPolicy")).unwrap_or(policy) {
+        "Always" => true,
+        "OnFailure" => code != 0,
+        _ => false,
+    }
+}
+
+/// `validatePodExtendedResourceClaimStatus` (KEP-5004): what containers ask for by name, and the claim that has it.
+fn extended_claim(status: &Value, spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
+    let Some(claim) = given(status, "extendedResourceClaimStatus") else { return };
+    let list = at.child("requestMappings");
+    if is_empty_list(claim, "requestMappings") {
+        list.required(errors, "at least one request mapping is required");
+    }
+    let mut seen = HashSet::new();
+    for (index, mapping) in items(claim, "requestMappings") {
+        let place = list.index(index);
+        let (container, resource, request) = (text(mapping, "containerName"), text(mapping, "resourceName"), text(mapping, "requestName"));
+        let mut all = ["initContainers", "containers"].into_iter().flat_map(|list| items(spec, list)).map(|(_, c)| c);
+        match all.find(|c| text(*c, "name") == container) {
+            Some(c) if !given(c, "resources").is_some_and(|r| entries(r, "requests").any(|(name, _)| name == resource)) => {
+                let detail = "must match the extended resource name of an entry in spec.initContainers.resources.requests or \
+                              spec.containers.resources.requests";
+                place.child("resourceName").invalid(errors, resource, detail);
+            }
+            Some(_) => {}
+            None => {
+                let detail = "must match the name of an entry in spec.initContainers.name or spec.containers.name";
+                place.child("containerName").invalid(errors, container, detail);
+            }
+        }
+        at.child("requestName").invalid_all(errors, request, &names::dns1123_label(request));
+        if !seen.insert((container, resource, request)) {
+            for (field, value) in [("containerName", container), ("resourceName", resource), ("requestName", request)] {
+                place.child(field).duplicate(errors, value);
+            }
+        }
+    }
+    match text(claim, "resourceClaimName") {
+        "" => at.child("resourceClaimName").required(errors, ""),
+        name => at.child("resourceClaimName").invalid_all(errors, name, &names::dns1123_subdomain(name)),
+    }
 }
 
 fn claims(status: &Value, spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
