@@ -7,6 +7,8 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ListParams, PostParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -80,6 +82,13 @@ impl Servers {
         self.cluster.kubectl().ok(&[&["--kubeconfig", &kubeconfig], args].concat())
     }
 
+    /// The ports of the `kubernetes` Service's endpoints.
+    fn endpoints(&self, index: usize) -> Vec<String> {
+        let template = "--output=jsonpath={.subsets[*].ports[*].port}";
+        let told = self.kubectl(index, &["--namespace", "default", "get", "endpoints", "kubernetes", template]);
+        told.split(' ').map(str::to_owned).collect()
+    }
+
     /// The holder of a lease that is not given up.
     fn leader(&self, index: usize, lease: &str) -> Option<String> {
         let found = self.with(index, |client| async move { Api::<Lease>::namespaced(client, "kube-system").get_opt(lease).await });
@@ -101,7 +110,8 @@ fn etcd_servers_see_each_others_writes_at_once() {
     stranger.line("copy ca.crt, ca.key and service-account.key");
     drop((first, stranger));
     std::fs::remove_dir_all(servers.data(1)).expect("the stranger's data can be removed");
-    let _both = servers.start_both();
+    let mut both = servers.start_both();
+    assert_eq!(servers.endpoints(0), ["6443", "7443"], "the kubernetes Service leads to both");
 
     let here = servers.kubeconfig(0);
     let mut delays = servers.with(1, |other| async move {
@@ -134,6 +144,18 @@ fn etcd_servers_see_each_others_writes_at_once() {
     assert_eq!(servers.kubectl(0, &["--namespace", "shared", "get", "configmap", "a", "--output=jsonpath={.data.k}"]), "v");
     servers.kubectl(1, &["delete", "namespace", "shared"]);
     assert!(!servers.kubectl(0, &["get", "namespaces", "--output=name"]).contains("shared"), "the leading controller emptied it");
+
+    // Who stops in order gives up its leases and its place in the endpoints.
+    let leading = usize::from(servers.leader(0, "kube-controller-manager").is_some_and(|holder| holder.starts_with("server-1_")));
+    let pid = Pid::from_raw(both[leading].id().try_into().expect("a PID is small"));
+    kill(pid, Signal::SIGTERM).expect("the server can be signalled");
+    both[leading].rest();
+    let other = 1 - leading;
+    assert_eq!(servers.endpoints(other), [PORTS[other].to_string()]);
+    eventually("the other to lead", || {
+        let holder = servers.leader(other, "kube-controller-manager").unwrap_or_default();
+        if holder.starts_with(&format!("server-{other}_")) { Ok(()) } else { Err(holder) }
+    });
 }
 
 #[test]
@@ -218,8 +240,6 @@ fn etcd_survives_a_member_a_server_and_the_leader() {
             assert_eq!(found.get(name), Some(revision), "{name} at server {index}");
         }
     }
-    // Who stops in order gives its leases up at once.
-    drop(both);
 }
 
 /// Creates maps until it fails or is stopped; the next number.

@@ -2,6 +2,7 @@
 
 use crate::wait::eventually;
 use crate::{Kubectl, Program, Sandbox, Space, archives, paths};
+use etcd::testing::Etcd;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::OpenOptions;
@@ -22,9 +23,13 @@ pub struct Options {
     pub data_size: Option<&'static str>,
     /// Wasm files that are put into `<data-dir>/plugins`, by the names of guests.
     pub plugins: Vec<&'static str>,
+    /// The state is in an etcd of so many members, on the disk; 0: in the server's own file.
+    pub etcd: usize,
 }
 
 pub struct Cluster {
+    // Ends before its folder does.
+    etcd: Option<Etcd>,
     dir: PathBuf,
     options: Options,
     server: Mutex<Option<Child>>,
@@ -44,7 +49,8 @@ impl Cluster {
     pub fn new(options: Options) -> Self {
         let dir = tempfile::Builder::new().prefix("coracle-test-").tempdir().expect("a folder can be made").keep();
         let sandbox = Sandbox::new(&dir);
-        let cluster = Self { dir, options, server: Mutex::new(None), sandbox };
+        let mut cluster = Self { etcd: None, dir, options, server: Mutex::new(None), sandbox };
+        cluster.etcd = (cluster.options.etcd > 0).then(|| cluster.start_etcd(cluster.options.etcd));
         cluster.prepare();
         cluster
     }
@@ -88,11 +94,20 @@ impl Cluster {
         }
     }
 
+    fn start_etcd(&self, members: usize) -> Etcd {
+        // The server would do so, but etcd is there before it.
+        assert_eq!(self.on_node("ip", &["link", "set", "lo", "up"]).code, Some(0));
+        self.sandbox.inside(|| Etcd::below(&self.dir, members, false, &[]))
+    }
+
     /// The command line of the server.
     pub fn command(&self) -> Command {
         let mut command = Command::new(paths::coracle());
         command.arg("server").arg("--data-dir").arg(self.data()).arg("--write-kubeconfig").arg(self.kubeconfig());
         command.arg("--image-dir").arg(self.dir.join("images")).args(["--node-name", NODE]).args(&self.options.flags);
+        if let Some(etcd) = &self.etcd {
+            command.args(["--store=etcd", "--etcd-servers", &etcd.servers().join(",")]);
+        }
         command.env("HOME", &self.dir).env_remove("RUST_LOG").current_dir("/");
         command
     }

@@ -38,11 +38,15 @@ impl Etcd {
 
     /// So many members. Tests write more in one transaction than the API server does, hence the raised limit.
     pub fn with(count: usize, tls: bool, flags: &[&str]) -> Self {
+        let temporary = std::env::temp_dir();
         // In memory where there is such a file system: what is tested is not the disk.
         let shm = Path::new("/dev/shm");
-        let builder = || tempfile::Builder::new();
-        let dir = if shm.is_dir() { builder().prefix("etcd-test-").tempdir_in(shm) } else { builder().prefix("etcd-test-").tempdir() };
-        let dir = dir.expect("a directory for etcd");
+        Self::below(if shm.is_dir() { shm } else { &temporary }, count, tls, flags)
+    }
+
+    /// The same, with its files in a new folder below this one.
+    pub fn below(dir: &Path, count: usize, tls: bool, flags: &[&str]) -> Self {
+        let dir = tempfile::Builder::new().prefix("etcd-test-").tempdir_in(dir).expect("a directory for etcd");
         if tls {
             certificates(dir.path());
         }

@@ -5,7 +5,7 @@ use anyhow::Result;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only these: idle, writes, wasm-pods, oci-pods, scheduling
+    /// Only these: idle, writes, writes-etcd, reads, reads-etcd, watches, wasm-pods, oci-pods, scheduling
     sections: Vec<String>,
 }
 

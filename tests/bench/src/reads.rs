@@ -24,11 +24,21 @@ const WRITES: u32 = 4_000;
 const TOGETHER: usize = 32;
 
 pub fn run() {
-    let cluster = Cluster::new(Options { flags: vec!["--disable=agent,controllers,scheduler,dns,proxy".into()], ..Options::default() });
+    with_store("redb", 0);
+}
+
+/// The same with an etcd beside the server, whose own processor time is not counted.
+pub fn etcd() {
+    with_store("etcd, one member", 1);
+}
+
+fn with_store(store: &str, etcd: usize) {
+    let flags = vec!["--disable=agent,controllers,scheduler,dns,proxy".into()];
+    let cluster = Cluster::new(Options { flags, etcd, ..Options::default() });
     cluster.spawn();
     cluster.wait_api();
     let pid = process::server(&cluster);
-    let mut table = Table::new("Lists, patches and memory (1 KiB ConfigMaps; one client process beside the server)");
+    let mut table = Table::new(format!("Lists, patches and memory on {store} (1 KiB ConfigMaps; one client process beside the server)"));
     let mut made = 0;
     for size in SIZES {
         let before = process::rss_mib(pid);

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 pub struct Table {
-    title: &'static str,
+    title: String,
     rows: Vec<[String; 3]>,
 }
 
 impl Table {
-    pub fn new(title: &'static str) -> Self {
-        Self { title, rows: Vec::new() }
+    pub fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), rows: Vec::new() }
     }
 
     /// A figure and the budget beside it.

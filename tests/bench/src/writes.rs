@@ -16,11 +16,21 @@ const OBJECTS: u32 = 6000;
 const LISTED: u32 = 5000;
 
 pub fn run() {
-    let cluster = Cluster::new(Options { flags: vec!["--disable=agent,controllers,scheduler,dns,proxy".into()], ..Options::default() });
+    with_store("redb", 0);
+}
+
+/// The same with an etcd beside the server, whose own processor time is not counted.
+pub fn etcd() {
+    with_store("etcd, one member", 1);
+}
+
+fn with_store(store: &str, etcd: usize) {
+    let flags = vec!["--disable=agent,controllers,scheduler,dns,proxy".into()];
+    let cluster = Cluster::new(Options { flags, etcd, ..Options::default() });
     cluster.spawn();
     cluster.wait_api();
     let pid = process::server(&cluster);
-    let mut table = Table::new("Requests (1 KiB ConfigMaps, durable, one client process beside the server)");
+    let mut table = Table::new(format!("Requests on {store} (1 KiB ConfigMaps, durable, one client process beside the server)"));
     for connections in CONNECTIONS {
         let objects = if connections == 1 { OBJECTS / 4 } else { OBJECTS };
         let (rate, cpu) = measure(&cluster, pid, connections, objects, move |client, i| async move {
