@@ -4,7 +4,7 @@
 use super::names::judge;
 use super::{GROUP, RESOURCE};
 use crate::bootstrap::send;
-use crate::cache::KindCache;
+use crate::cache::{Item, KindCache};
 use crate::call::{Call, Target};
 use crate::query::Query;
 use crate::request::RequestInfo;
@@ -27,15 +27,28 @@ const RETRY: Duration = Duration::from_secs(5);
 
 /// Rows of one definition, kept while nothing they are made of changes: caches and watches live as long as they do.
 struct Known {
+    source: Arc<Object>,
     made_of: (String, Value, Value),
     terminating: bool,
     family: Arc<Family>,
     rows: Vec<Arc<Kind>>,
 }
 
+/// A definition as it was last read, so that the change of one costs nothing for the others.
+struct Seen {
+    revision: u64,
+    object: Arc<Object>,
+    /// The state of its group in which its status said all there is to say.
+    settled: Option<GroupState>,
+}
+
+/// Newest revision and number of a group's definitions.
+type GroupState = (u64, usize);
+
 struct Keeper {
     service: ApiService,
     shared: Arc<Shared>,
+    seen: HashMap<Arc<str>, Seen>,
     known: HashMap<String, Known>,
     /// UIDs of definitions whose objects are being deleted.
     ending: BTreeSet<String>,
@@ -51,7 +64,8 @@ pub async fn keep(service: ApiService) {
     }
     let Ok(cache) = shared.caches.of(&row) else { return };
     let mut changed = cache.subscribe();
-    let mut keeper = Keeper { service, shared, known: HashMap::new(), ending: BTreeSet::new(), tasks: JoinSet::new() };
+    let mut keeper =
+        Keeper { service, shared, seen: HashMap::new(), known: HashMap::new(), ending: BTreeSet::new(), tasks: JoinSet::new() };
     while let Err(error) = keeper.shared.caches.wait_for(0).await {
         tracing::debug!(%error, "definitions wait for the cache");
     }
@@ -74,24 +88,43 @@ impl Keeper {
     /// Looks at all definitions once. Returns whether something is left to try again.
     async fn turn(&mut self, cache: &KindCache) -> bool {
         let snapshot = cache.snapshot("", None, 0, |_| true);
-        let stored: Vec<Object> = snapshot.items.iter().map(|item| item.object()).collect();
-        let mut judged: Vec<(Object, bool)> = Vec::with_capacity(stored.len());
+        let mut before = std::mem::take(&mut self.seen);
         // In the order of creation, so that the first to ask for a name has it; those judged before count as judged.
-        let mut order: Vec<usize> = (0..stored.len()).collect();
-        order.sort_by_key(|at| snapshot.items.get(*at).map_or(0, |item| item.create_revision));
-        let mut settled: Vec<Object> = stored.clone();
-        for at in order {
-            let Some(mut definition) = settled.get(at).cloned() else { continue };
-            let changed = {
-                let group = definition.str_at(&["spec", "group"]).to_owned();
-                let others: Vec<&Object> = settled.iter().filter(|o| o.str_at(&["spec", "group"]) == group).collect();
-                judge(&mut definition, &others)
-            };
-            if let Some(place) = settled.get_mut(at) {
-                *place = definition.clone();
-            }
-            judged.push((definition, changed));
+        let mut items = snapshot.items;
+        items.sort_by_key(|item| item.create_revision);
+        let read = |item: Arc<Item>| match before.remove(&item.key).filter(|s| s.revision == item.revision) {
+            Some(seen) => (item.key.clone(), seen),
+            None => (item.key.clone(), Seen { revision: item.revision, object: Arc::new(item.object()), settled: None }),
+        };
+        let mut seen: Vec<(Arc<str>, Seen)> = items.into_iter().map(read).collect();
+        let mut groups: HashMap<String, GroupState> = HashMap::new();
+        for (_, seen) in &seen {
+            let state = groups.entry(seen.object.str_at(&["spec", "group"]).to_owned()).or_default();
+            *state = (state.0.max(seen.revision), state.1 + 1);
         }
+        let mut settled: Vec<Arc<Object>> = seen.iter().map(|(_, s)| s.object.clone()).collect();
+        let mut judged: Vec<(Arc<Object>, bool)> = Vec::with_capacity(seen.len());
+        for (at, (_, seen)) in seen.iter_mut().enumerate() {
+            let group = seen.object.str_at(&["spec", "group"]);
+            let state = groups.get(group).copied();
+            if seen.settled.is_some() && seen.settled == state {
+                judged.push((seen.object.clone(), false));
+                continue;
+            }
+            let mut definition = Object::clone(&seen.object);
+            let others: Vec<&Object> = settled.iter().map(Arc::as_ref).filter(|o| o.str_at(&["spec", "group"]) == group).collect();
+            if judge(&mut definition, &others) {
+                let definition = Arc::new(definition);
+                if let Some(place) = settled.get_mut(at) {
+                    *place = definition.clone();
+                }
+                judged.push((definition, true));
+            } else {
+                seen.settled = state;
+                judged.push((seen.object.clone(), false));
+            }
+        }
+        self.seen = seen.into_iter().collect();
         self.swap(&settled);
         // From here on the rows show what the definitions ask for; their conditions may say so.
         self.shared.definitions.processed.send_replace(snapshot.revision);
@@ -104,7 +137,7 @@ impl Keeper {
                 if self.ending.insert(uid.clone()) {
                     let (service, shared) = (self.service.clone(), self.shared.clone());
                     self.tasks.spawn(async move {
-                        end(&service, &shared, definition).await;
+                        end(&service, &shared, Object::clone(&definition)).await;
                         uid
                     });
                 }
@@ -114,21 +147,29 @@ impl Keeper {
     }
 
     /// Makes the rows of all established definitions the registry's.
-    fn swap(&mut self, definitions: &[Object]) {
+    fn swap(&mut self, definitions: &[Arc<Object>]) {
         let mut changed = false;
         let mut known = HashMap::new();
         for definition in definitions.iter().filter(|d| is_true(d, crd::ESTABLISHED)) {
+            let old = self.known.remove(definition.name());
+            let old = match old {
+                Some(old) if Arc::ptr_eq(&old.source, definition) => {
+                    known.insert(definition.name().to_owned(), old);
+                    continue;
+                }
+                old => old,
+            };
             let part = |path: &[&str]| definition.at(path).cloned().unwrap_or_default();
             let made_of = (definition.uid().to_owned(), part(&["spec"]), part(&["status", "acceptedNames"]));
             let terminating = definition.is_deleting();
-            let kept = match self.known.remove(definition.name()) {
-                Some(old) if old.made_of == made_of && old.terminating == terminating => old,
+            let kept = match old {
+                Some(old) if old.made_of == made_of && old.terminating == terminating => Known { source: definition.clone(), ..old },
                 old => {
                     changed = true;
                     let same = old.filter(|o| o.made_of == made_of).map(|o| o.family);
                     let family = same.unwrap_or_else(|| Arc::new(rows::family(definition)));
                     let rows = rows::of(definition, &family);
-                    Known { made_of, terminating, family, rows }
+                    Known { source: definition.clone(), made_of, terminating, family, rows }
                 }
             };
             known.insert(definition.name().to_owned(), kept);
@@ -163,7 +204,7 @@ async fn end(service: &ApiService, shared: &Arc<Shared>, mut definition: Object)
             // The write is a change: the keeper comes again with what is stored.
             return;
         }
-        match delete_objects(service, shared, &definition).await {
+        match delete_objects(shared, &definition).await {
             Ok(()) => ("InstanceDeletionCompleted", "removed all instances"),
             Err(error) => {
                 tracing::warn!(definition = definition.name(), %error, "objects of a definition are not deleted");
@@ -206,8 +247,7 @@ async fn release(service: &ApiService, definition: &Object) {
 }
 
 /// By the road of any deletion, so that admission and finalizers have their say; ends when no object is left.
-async fn delete_objects(service: &ApiService, shared: &Arc<Shared>, definition: &Object) -> Result<(), StatusError> {
-    let _ = service;
+async fn delete_objects(shared: &Arc<Shared>, definition: &Object) -> Result<(), StatusError> {
     let group = definition.str_at(&["spec", "group"]);
     let plural = definition.str_at(&["status", "acceptedNames", "plural"]);
     loop {

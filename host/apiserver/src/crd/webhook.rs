@@ -182,6 +182,29 @@ fn ready(shared: &Shared, service: &Object, port_name: &str) -> Option<(IpAddr, 
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn services_are_places() {
+        let api = crate::tests::Fixture::new().await;
+        let service = serde_json::json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hook"},
+            "spec": {"ports": [{"name": "web", "port": 443, "targetPort": 8443}]}});
+        let made = api.post("/api/v1/namespaces/default/services", &service).await.expect(201);
+        let ip: IpAddr = made["spec"]["clusterIP"].as_str().unwrap().parse().unwrap();
+        let shared = api.service.shared();
+        let reference = |port| ServiceReference { namespace: "default".to_owned(), name: "hook".to_owned(), path: "/c".to_owned(), port };
+        shared.caches.current().await.unwrap();
+        let place = of_service(shared, &reference(443)).unwrap();
+        assert_eq!((place.url.as_str(), place.host.as_str()), ("https://hook.default.svc:443/c", "hook.default.svc"));
+        assert_eq!(place.address, Some((ip, 443)), "nothing is ready behind it");
+        assert!(of_service(shared, &reference(80)).is_err_and(|e| e == "no service port 80 found for service \"hook\""));
+        let slice = serde_json::json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": "hook-1", "labels": {"kubernetes.io/service-name": "hook"}},
+            "ports": [{"name": "web", "port": 8443}],
+            "endpoints": [{"addresses": ["10.1.2.3"]}, {"addresses": ["10.1.2.4"], "conditions": {"ready": false}}]});
+        api.post("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", &slice).await.expect(201);
+        shared.caches.current().await.unwrap();
+        assert_eq!(of_service(shared, &reference(443)).unwrap().address, Some((IpAddr::from([10, 1, 2, 3]), 8443)));
+    }
+
     #[test]
     fn urls_are_places() {
         let check = |url: &str, host: &str, port: u16, path: &str| {
