@@ -32,13 +32,17 @@ enum Asks {
 }
 
 /// In upstream's order; `/readyz` makes all of them.
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 12] = [
     Check { name: "ping", asks: Asks::Nothing, live: true, healthy: true },
     Check { name: "log", asks: Asks::Nothing, live: true, healthy: true },
     Check { name: "etcd", asks: Asks::Store, live: true, healthy: true },
     Check { name: "etcd-readiness", asks: Asks::Store, live: false, healthy: false },
     Check { name: "informer-sync", asks: Asks::Caches, live: false, healthy: false },
     Check { name: "poststarthook/start-system-namespaces-controller", asks: Asks::Bootstrap, live: true, healthy: true },
+    Check { name: "poststarthook/crd-informer-synced", asks: Asks::Caches, live: true, healthy: true },
+    Check { name: "poststarthook/rbac/bootstrap-roles", asks: Asks::Bootstrap, live: true, healthy: true },
+    Check { name: "poststarthook/scheduling/bootstrap-system-priority-classes", asks: Asks::Bootstrap, live: true, healthy: true },
+    Check { name: "poststarthook/start-kubernetes-service-cidr-controller", asks: Asks::Bootstrap, live: true, healthy: true },
     Check { name: "poststarthook/bootstrap-controller", asks: Asks::Bootstrap, live: true, healthy: true },
     Check { name: "shutdown", asks: Asks::Draining, live: false, healthy: false },
 ];

@@ -73,5 +73,14 @@ impl Strategy for WasmPluginStrategy {
         if !matches!(policy, "" | "Fail" | "Ignore") {
             errors.not_supported(&path.child("failurePolicy"), policy, &["Fail", "Ignore"]);
         }
+        let file = text(spec, "path");
+        if file.starts_with('/') || file.split('/').any(|part| part == "..") {
+            errors.invalid(&path.child("path"), file, "must be a relative path that does not leave the plugins folder");
+        }
+        for field in ["timeoutMilliseconds", "memoryMiB"] {
+            if let Some(value) = number(spec, field).filter(|v| *v <= 0) {
+                errors.invalid(&path.child(field), value, "must be greater than zero");
+            }
+        }
     }
 }

@@ -784,3 +784,31 @@ async fn certificates() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn plugins() {
+    let f = Fixture::new().await;
+    let spec = |patch: Value| json!({ "spec": patch });
+    check(
+        &f,
+        "coracle.dev",
+        "v1alpha1",
+        "wasmplugins",
+        vec![
+            (json!({}), &[]),
+            (
+                spec(json!({ "world": "", "path": "../x", "timeoutMilliseconds": 0, "memoryMiB": -1, "failurePolicy": "Maybe" })),
+                &[
+                    "spec.world: Required value",
+                    "spec.failurePolicy: Unsupported value: \"Maybe\": supported values: \"Fail\", \"Ignore\"",
+                    "spec.path: Invalid value: \"../x\": must be a relative path that does not leave the plugins folder",
+                    "spec.timeoutMilliseconds: Invalid value: 0: must be greater than zero",
+                    "spec.memoryMiB: Invalid value: -1: must be greater than zero",
+                ],
+            ),
+            (spec(json!({ "path": null })), &["spec.image: Required value: must specify `image` or `path`"]),
+            (spec(json!({ "image": "i" })), &["spec.path: Forbidden: may not be specified beside `image`"]),
+        ],
+    )
+    .await;
+}
