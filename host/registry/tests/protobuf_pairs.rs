@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use object::protobuf;
-use object::schema::{Graph, Schema};
+use object::schema::{Graph, Schema, Shape};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -136,4 +136,19 @@ fn the_embedded_graph_agrees() {
         let schema = registry.graph().named(&kind.schema).unwrap();
         assert!(protobuf::is_message(schema), "{}", kind.schema);
     }
+}
+
+/// Fields that JSON knows and protobuf does not would be lost on the way, so there are none but those that the envelope has.
+#[test]
+fn every_field_has_a_number() {
+    let graph = registry::graph::builtin();
+    let mut missing = Vec::new();
+    // The version document is no object of the API.
+    let api = |name: &str| name.starts_with("io.k8s.") && name != "io.k8s.apimachinery.pkg.version.Info";
+    for ty in graph.types.iter().filter(|ty| api(&ty.name) && graph.named(&ty.name).is_some_and(protobuf::is_message)) {
+        let Shape::Struct(shape) = &ty.shape else { continue };
+        let lost = shape.fields.iter().filter(|f| f.tag == 0 && !matches!(&*f.name, "apiVersion" | "kind"));
+        missing.extend(lost.map(|f| format!("{}.{}", ty.name, f.name)));
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
 }

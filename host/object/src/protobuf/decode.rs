@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// The zero time of Go and the last second that RFC 3339 can tell.
-const FIRST_SECOND: i64 = -62_135_596_800;
+pub(super) const FIRST_SECOND: i64 = -62_135_596_800;
 const LAST_SECOND: i64 = 253_402_300_799;
 
 /// What may still be made of a body. Two bytes can be an object of several fields, which takes hundreds of bytes as a tree:
@@ -220,6 +220,8 @@ fn finish(graph: &Graph, shape: &Struct, slots: &[Slot], out: &mut Map<String, V
         let schema = graph.at(field.ty);
         match out.get(&*field.name) {
             Some(value) if !presence.pointer && omitted(value, schema, presence) => _ = out.remove(&*field.name),
+            // A pointer to what JSON has as null is read as none.
+            Some(Value::Null) if presence.pointer && presence.omit_empty => _ = out.remove(&*field.name),
             Some(_) => {}
             None if presence.pointer && presence.omit_empty => {}
             None => {
@@ -337,8 +339,12 @@ fn timestamp(mut raw: &[u8], micro: bool, name: &str) -> Result<Value, Error> {
             _ => {}
         }
     }
-    let nanos = if micro { nanos } else { 0 };
-    if !(FIRST_SECOND..=LAST_SECOND).contains(&seconds) || nanos >= 1_000_000_000 {
+    let nanos = match nanos {
+        0..1_000_000_000 if micro => nanos / 1000 * 1000,
+        _ if micro => return Err(invalid(name, "time is out of range")),
+        _ => 0,
+    };
+    if !(FIRST_SECOND..=LAST_SECOND).contains(&seconds) {
         return Err(invalid(name, "time is out of range"));
     }
     if seconds == FIRST_SECOND && nanos == 0 {

@@ -1,5 +1,6 @@
 //! JSON trees to messages.
 
+use super::decode::FIRST_SECOND;
 use super::wire::{put_bytes, put_double, put_message, put_number};
 use super::{Error, invalid, union};
 use crate::quantity::Quantity;
@@ -127,6 +128,7 @@ fn put_scalar(out: &mut Vec<u8>, tag: u32, value: &Value, scalar: Scalar) -> Opt
                 Value::Null => None,
                 text => Some(timestamp(text.as_str()?)?),
             };
+            let time = time.filter(|at| *at != (FIRST_SECOND, 0));
             put_message(out, tag, |out| {
                 if let Some((seconds, nanos)) = time {
                     put_number(out, 1, seconds.cast_unsigned());
