@@ -12,6 +12,7 @@ mod limits;
 mod logs;
 mod matrix;
 mod networking;
+mod over_etcd;
 mod pod_changes;
 mod pods;
 mod reading;

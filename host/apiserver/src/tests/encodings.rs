@@ -117,6 +117,7 @@ async fn every_kind_in_protobuf() {
         let one = format!("{path}/{}", sample["metadata"]["name"].as_str().unwrap());
         let made = f.send("POST", &path, PROTOBUF, PROTOBUF, encoded(&sample, schema)).await;
         let made = made.decoded(201, &kind.kind, schema);
+        super::matrix::settled(&f, &path, &kind.resource).await;
         let shown = f.get(&one).await.expect(200);
         let answer = f.send("GET", &one, "", PROTOBUF, "").await;
         let live = answer.envelope(200, &kind.kind);

@@ -156,6 +156,7 @@ async fn cells(f: &Fixture, kind: &Kind) -> Vec<(String, Result<(), String>)> {
             if !kind.is_virtual && kind.resource != "namespaces" {
                 let _ = f.patch(&one, "merge", &json!({ "metadata": { "finalizers": null } })).await;
                 let _ = f.delete(&format!("{one}?gracePeriodSeconds=0")).await;
+                ended(f, &one, &kind.resource).await;
             }
         }
     }
@@ -177,7 +178,7 @@ async fn every_declared_cell_works_or_is_a_known_hole() {
 }
 
 /// Waits until the server itself has written what it adds to a new object: the conditions of a definition.
-async fn settled(f: &Fixture, path: &str, resource: &str) {
+pub async fn settled(f: &Fixture, path: &str, resource: &str) {
     if resource != "customresourcedefinitions" {
         return;
     }
@@ -189,4 +190,14 @@ async fn settled(f: &Fixture, path: &str, resource: &str) {
             return;
         }
     }
+}
+
+/// Waits until a definition is gone: the server first removes its objects.
+async fn ended(f: &Fixture, one: &str, resource: &str) {
+    let gone = async {
+        while resource == "customresourcedefinitions" && f.get(one).await.code != 404 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), gone).await.expect("a deleted definition goes");
 }
