@@ -3,8 +3,8 @@
 use crate::query::Query;
 use http::HeaderMap;
 use object::StatusError;
-use registry::Kind;
 use registry::discovery::Aggregated;
+use registry::{Kind, Verb};
 
 /// The chosen form of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -160,11 +160,15 @@ fn chosen(header: &str, allowed: &dyn Fn(Encoding, &Clause<'_>) -> bool) -> Opti
 
 /// A kind without a protobuf form has it of its metadata only; Tables have none.
 fn forms(header: &str, has_message: bool) -> Option<Accept> {
-    chosen(header, &|encoding, clause| match (encoding, clause.form()) {
+    chosen(header, &|encoding, clause| has_form(encoding, clause, has_message))
+}
+
+fn has_form(encoding: Encoding, clause: &Clause<'_>, has_message: bool) -> bool {
+    match (encoding, clause.form()) {
         (Encoding::Protobuf, Some(Form::Object)) => has_message,
         (Encoding::Protobuf, Some(Form::Table)) | (_, None) => false,
         _ => true,
-    })
+    }
 }
 
 fn not_acceptable() -> StatusError {
@@ -176,9 +180,13 @@ pub fn accept(header: &str) -> Result<Accept, StatusError> {
     forms(header, true).ok_or_else(not_acceptable)
 }
 
-/// The form of an object or list of a kind: custom ones have no protobuf form.
+/// The form of an object or list of a kind: custom ones have no protobuf form, and questions (kinds that are only created)
+/// have no metadata to show (`AllowsMediaTypeTransform`, `pkg/endpoints/handlers/rest.go`).
 pub fn accept_of(header: &str, kind: &Kind) -> Result<Accept, StatusError> {
-    forms(header, object::protobuf::is_message(kind.schema())).ok_or_else(not_acceptable)
+    let is_question = kind.is_virtual && !kind.verbs.iter().any(|v| matches!(v, Verb::Get | Verb::List));
+    let has_message = object::protobuf::is_message(kind.schema());
+    let accept = chosen(header, &|encoding, clause| has_form(encoding, clause, has_message) && !(is_question && clause.transforms()));
+    accept.ok_or_else(not_acceptable)
 }
 
 /// The form of a watch's events.

@@ -1,6 +1,7 @@
 //! The whole road over a memory store, as a client in this process sees it.
 
 mod causes;
+mod conformance;
 mod crd;
 mod documents;
 mod extension;

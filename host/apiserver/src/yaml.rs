@@ -1,6 +1,7 @@
 //! YAML to JSON text. Unlike a tree, the text keeps duplicate keys, so that strict decoding can name them.
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use std::collections::HashSet;
 use std::fmt;
 
 /// Bytes of JSON that one body may become: aliases can repeat a large scalar very often.
@@ -34,6 +35,118 @@ pub fn to_json(yaml: &[u8]) -> Result<Vec<u8>, serde_yaml_ng::Error> {
         return Err(Error::custom("document has too many flow collections; send it as JSON"));
     }
     serde_yaml_ng::from_slice::<Json>(yaml).map(|json| json.0.into_bytes())
+}
+
+/// Duplicates looked for in one document; each costs a reading.
+const DUPLICATES: usize = 10;
+
+/// Keys that a mapping has twice, as the YAML library of Kubernetes tells them; `None` when there are none.
+pub fn duplicates(yaml: &[u8]) -> Option<String> {
+    if flow_steps(yaml) > FLOW_STEPS {
+        return None;
+    }
+    let mut told = String::new();
+    for skip in 0..DUPLICATES {
+        let left = std::cell::Cell::new(skip);
+        let reader = serde_yaml_ng::Deserializer::from_slice(yaml);
+        let Err(error) = Unique { left: &left }.deserialize(reader) else { break };
+        let message = error.to_string();
+        let Some((_, key)) = message.split_once(DUPLICATE) else { break };
+        let key = serde_json::Deserializer::from_str(key).into_iter::<String>().next()?.ok()?;
+        let line = error.location().map_or(0, |l| l.line());
+        told.push_str(&format!("\n  line {line}: key {key:?} already set in map"));
+    }
+    (!told.is_empty()).then(|| format!("yaml: unmarshal errors:{told}"))
+}
+
+const DUPLICATE: &str = "duplicate key ";
+
+/// Reads a value and fails at a key that its mapping has already; so the error has the key's place.
+#[derive(Clone, Copy)]
+struct Unique<'u> {
+    /// Duplicates to overlook.
+    left: &'u std::cell::Cell<usize>,
+}
+
+impl<'de> DeserializeSeed<'de> for Unique<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.deserialize(deserializer)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(self)?.is_some() {}
+        Ok(())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let mut seen = HashSet::new();
+        while let Some(key) = entries.next_key_seed(NewKey { seen: &seen, left: self.left })? {
+            seen.insert(key);
+            entries.next_value_seed(self)?;
+        }
+        Ok(())
+    }
+}
+
+struct NewKey<'k> {
+    seen: &'k HashSet<String>,
+    left: &'k std::cell::Cell<usize>,
+}
+
+impl<'de> DeserializeSeed<'de> for NewKey<'_> {
+    type Value = String;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for NewKey<'_> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+    fn visit_str<E: Error>(self, key: &str) -> Result<String, E> {
+        match (self.seen.contains(key), self.left.get()) {
+            (true, 0) => Err(E::custom(format!("{DUPLICATE}{}", serde_json::Value::from(key)))),
+            (true, left) => {
+                self.left.set(left - 1);
+                Ok(key.to_owned())
+            }
+            (false, _) => Ok(key.to_owned()),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Json {
@@ -123,6 +236,21 @@ mod tests {
     fn check(yaml: &str, expect: Option<&str>) {
         let found = to_json(yaml.as_bytes()).ok().map(|json| String::from_utf8(json).unwrap());
         assert_eq!(found.as_deref(), expect, "{yaml}");
+    }
+
+    #[test]
+    fn tells_the_lines_of_duplicates() {
+        for (yaml, expect) in [
+            ("a: 1\nb: 2\n", None),
+            ("\na: 1\nb:\n  c: 1\n  c: 2\n", Some("yaml: unmarshal errors:\n  line 5: key \"c\" already set in map")),
+            (
+                "{\"a\": 1, \"a\": [{\"b\": 1,\n \"b\": 2}]}",
+                Some("yaml: unmarshal errors:\n  line 1: key \"a\" already set in map\n  line 2: key \"b\" already set in map"),
+            ),
+            ("- 1: x\n  1: y\n", Some("yaml: unmarshal errors:\n  line 2: key \"1\" already set in map")),
+        ] {
+            assert_eq!(duplicates(yaml.as_bytes()).as_deref(), expect, "{yaml}");
+        }
     }
 
     #[test]

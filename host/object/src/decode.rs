@@ -31,7 +31,7 @@ pub fn strict(bytes: &[u8], schema: Schema<'_>) -> Decoded {
             let mut decoded = prune(value, schema);
             duplicates.append(&mut decoded.warnings);
             duplicates.truncate(MAX_WARNINGS);
-            decoded.warnings = duplicates;
+            decoded.warnings = if duplicates.len() > 1 { read::in_order(bytes, duplicates) } else { duplicates };
             decoded
         }
         Err(error) => Decoded { errors: vec![format!("json parse error: {error}")], ..Decoded::default() },

@@ -1,6 +1,6 @@
-//! Webhook configurations and admission policies: `pkg/apis/admissionregistration/validation/validation.go`. Expressions are
-//! compiled by whoever evaluates them; here they must be there.
+//! Webhook configurations and admission policies: `pkg/apis/admissionregistration/validation/validation.go`.
 
+mod expressions;
 mod policy;
 mod rules;
 
@@ -83,7 +83,7 @@ fn webhook(hook: &Value, mutating: bool, at: &At<'_>, errors: &mut ErrorList) {
         (None, Some(service)) => words::webhook_service(service, &place.child("service"), errors),
         _ => place.required(errors, "exactly one of url or service is required"),
     }
-    rules::match_conditions(hook, at, errors);
+    rules::match_conditions(hook, false, at, errors);
 }
 
 /// `IsFullyQualifiedName`.

@@ -65,6 +65,9 @@ pub async fn matching(call: &Call, target: &Target) -> Result<(Vec<Arc<Item>>, L
         _ => None,
     };
     let after = token.as_ref().map(|t| t.after.as_str());
+    if let Some(at) = at {
+        kept(call, target, after, at).await?;
+    }
     // The kind has not changed since that revision: the cache shows exactly it.
     // Another version has other fields to select by, so it is converted first, and paged after.
     let direct = Arc::ptr_eq(kind, &target.stored) && !kind.is_dynamic();
@@ -100,6 +103,32 @@ pub async fn matching(call: &Call, target: &Target) -> Result<(Vec<Arc<Item>>, L
     Ok((items, meta))
 }
 
+/// What the history no longer has is not shown, even where the cache still knows it: tokens expire with the history, as clients
+/// expect (upstream drops the snapshots of its cache when the store is compacted).
+async fn kept(call: &Call, target: &Target, after: Option<&str>, revision: u64) -> Result<(), StatusError> {
+    let start = target.kind.storage_prefix();
+    let end = format!("{start}\0");
+    match call.shared.store.range(start.as_bytes(), end.as_bytes(), 1, Some(revision)).await {
+        Err(error @ store::Error::Compacted { .. }) => Err(too_old(&error, revision, after)),
+        // Whether it can be read is told by who reads it.
+        _ => Ok(()),
+    }
+}
+
+fn too_old(error: &store::Error, revision: u64, after: Option<&str>) -> StatusError {
+    match error {
+        store::Error::Compacted { oldest, .. } => match after {
+            None => StatusError::expired(format!("The resourceVersion for the provided list is too old: {revision} ({oldest})")),
+            Some(after) => {
+                let mut expired = StatusError::expired(EXPIRED);
+                expired.continue_token = Continue { revision: 0, after: after.to_owned() }.encode();
+                expired
+            }
+        },
+        other => crate::server::store_error(other),
+    }
+}
+
 /// A page of the store's history.
 async fn past(
     call: &Call,
@@ -120,22 +149,13 @@ async fn past(
     let plain = selection.is_everything() && Arc::ptr_eq(kind, &target.stored) && !kind.is_dynamic();
     let at_most = if plain { limit } else { 0 };
     let page = call.shared.store.range(start.as_bytes(), &end, at_most, Some(revision)).await;
-    let page = page.map_err(|error| match error {
-        store::Error::Compacted { oldest, .. } => match after {
-            None => StatusError::expired(format!("The resourceVersion for the provided list is too old: {revision} ({oldest})")),
-            Some(after) => {
-                let mut expired = StatusError::expired(EXPIRED);
-                expired.continue_token = Continue { revision: 0, after: after.to_owned() }.encode();
-                expired
-            }
-        },
-        other => crate::server::store_error(&other),
-    })?;
+    let page = page.map_err(|error| too_old(&error, revision, after))?;
     let left = usize::try_from(page.remaining).unwrap_or(usize::MAX);
     let mut items: Vec<Arc<Item>> = Vec::new();
     for entry in page.entries {
         let Some(key) = std::str::from_utf8(&entry.key).ok().and_then(|k| k.strip_prefix(&prefix)) else { continue };
-        let item = Item::from_stored(key.into(), &crd::shown(&target.stored, &entry.value), entry.create_revision, entry.mod_revision).map_err(StatusError::internal)?;
+        let item = Item::from_stored(key.into(), &crd::shown(&target.stored, &entry.value), entry.create_revision, entry.mod_revision)
+            .map_err(StatusError::internal)?;
         items.push(Arc::new(item));
     }
     let mut items = convert::items(&call.shared, &target.stored, kind, items).await?;

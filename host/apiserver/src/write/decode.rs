@@ -6,6 +6,7 @@ use crate::options::FieldValidation;
 use crate::{crd, protobuf, yaml};
 use object::decode::Decoded;
 use object::gvk::split_api_version;
+use object::patch::apply;
 use object::{Object, StatusError, Value};
 
 /// Media type without parameters, lower case.
@@ -110,11 +111,41 @@ impl Write<'_> {
             let value = protobuf::decode(&self.call.body, |_, _| Some(self.schema())).map_err(|e| protobuf_error(&e))?;
             return self.decode_value(value);
         }
-        self.decode_json(&json_of(self.call, &media)?)
+        let json = json_of(self.call, &media)?;
+        if media != "application/yaml" {
+            return self.decode_json(&json);
+        }
+        let twice = yaml::duplicates(&self.call.body);
+        self.decode_text(&json, &|findings| {
+            if let Some(told) = &twice {
+                findings.retain(|f| !f.starts_with("duplicate field "));
+                findings.insert(0, told.clone());
+            }
+        })
+    }
+
+    /// A configuration to apply. Fields that are not of the schema are refused whatever `fieldValidation` says, since nobody
+    /// could own them; only keys that are there twice depend on it (`applyPatcher`, `handlers/patch.go`).
+    pub fn decode_applied(&self, json: &[u8]) -> Result<Object, StatusError> {
+        let (value, duplicates) = object::decode::untyped(json).map_err(|e| parse_error(&e.to_string()))?;
+        if let Some(mut raw) = Object::from_value(value) {
+            self.check_kind(&mut raw)?;
+            apply::declared(&raw, self.schema())?;
+        }
+        if !duplicates.is_empty() {
+            let told = yaml::duplicates(&self.call.body).unwrap_or_else(|| duplicates.join(", "));
+            self.findings(&format!("error strict decoding YAML: error converting YAML to JSON: {told}"))?;
+        }
+        self.decode_text(json, &|findings| findings.clear())
     }
 
     /// The same for JSON text.
     pub fn decode_json(&self, json: &[u8]) -> Result<Object, StatusError> {
+        self.decode_text(json, &|_| {})
+    }
+
+    /// The same; strict findings are told as `revise` leaves them.
+    fn decode_text(&self, json: &[u8], revise: &dyn Fn(&mut Vec<String>)) -> Result<Object, StatusError> {
         if json.is_empty() {
             return Err(StatusError::bad_request(format!(
                 "{} in version \"{}\" cannot be handled as a {}: no body was sent",
@@ -123,29 +154,31 @@ impl Write<'_> {
         }
         if self.request.is_custom() {
             let (value, duplicates) = object::decode::untyped(json).map_err(|e| parse_error(&e.to_string()))?;
-            return self.custom_from(value, duplicates);
+            return self.custom_from(value, duplicates, revise);
         }
-        let decoded = object::decode::strict(json, self.schema());
+        let mut decoded = object::decode::strict(json, self.schema());
+        revise(&mut decoded.warnings);
         self.object_from(decoded)
     }
 
     /// The same for a tree, as a patch made it.
     pub fn decode_value(&self, value: Value) -> Result<Object, StatusError> {
         if self.request.is_custom() {
-            return self.custom_from(value, Vec::new());
+            return self.custom_from(value, Vec::new(), &|_| {});
         }
         let decoded = object::decode::prune(value, self.schema());
         self.object_from(decoded)
     }
 
     /// Of a custom kind: wrong types are left to validation, which tells them with their fields.
-    fn custom_from(&self, value: Value, mut findings: Vec<String>) -> Result<Object, StatusError> {
+    fn custom_from(&self, value: Value, mut findings: Vec<String>, revise: &dyn Fn(&mut Vec<String>)) -> Result<Object, StatusError> {
         let Some(mut object) = Object::from_value(value) else {
             return Err(parse_error("json: cannot unmarshal into Go value of type struct { APIVersion string; Kind string }"));
         };
         self.check_kind(&mut object)?;
         let mut value = object.into_value();
         findings.extend(crd::decode(&self.request, &mut value)?);
+        revise(&mut findings);
         self.strictness(&findings)?;
         Ok(Object::from_value(value).unwrap_or_default())
     }
@@ -186,6 +219,18 @@ impl Write<'_> {
                 Ok(())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// The same for what is told by itself.
+    fn findings(&self, told: &str) -> Result<(), StatusError> {
+        match self.options.field_validation {
+            FieldValidation::Strict => Err(StatusError::bad_request(told)),
+            FieldValidation::Warn => {
+                self.call.warn(told);
+                Ok(())
+            }
+            FieldValidation::Ignore => Ok(()),
         }
     }
 

@@ -112,7 +112,7 @@ fn mapped(value: Value) -> Result<Value, StatusError> {
 impl Write<'_> {
     /// Server-side apply: merges the manager's configuration into the live object by field ownership; creates it when absent.
     async fn apply(&self, name: &str, applied: &[u8]) -> Result<Updated, StatusError> {
-        let mut configuration = self.decode_json(applied)?;
+        let mut configuration = self.decode_applied(applied)?;
         self.identify(&mut configuration)?;
         if configuration.at(&["metadata", "managedFields"]).is_some() {
             return Err(StatusError::bad_request("metadata.managedFields must be nil"));

@@ -22,10 +22,10 @@ fn tells_unknown_and_duplicate_fields() {
         got.warnings,
         [
             "duplicate field \"spec.replicas\"",
+            "unknown field \"spec.x\"",
+            "unknown field \"spec.template.spec.containers[1].bad\"",
             "duplicate field \"spec.template.spec.containers[1].name\"",
             "unknown field \"Kind\"",
-            "unknown field \"spec.template.spec.containers[1].bad\"",
-            "unknown field \"spec.x\"",
         ]
     );
     assert_eq!(

@@ -63,6 +63,9 @@ pub enum ApplyError {
     /// The applied configuration is not of the schema, or not of the endpoint's version.
     #[error("{0}")]
     Invalid(String),
+    /// The configuration is not of the schema. Upstream has no code for it.
+    #[error("{0}")]
+    Untyped(String),
     /// The live object cannot be merged with; its `managedFields` or lists are broken.
     #[error("{0}")]
     Live(String),
@@ -195,14 +198,25 @@ fn check_applied(applied: &Object, ctx: &ApplyContext<'_>) -> Result<(), ApplyEr
     if managed_fields(applied.as_map()).is_some_and(|m| !m.is_null()) {
         return Err(ApplyError::Invalid("metadata.managedFields must be nil".to_owned()));
     }
-    let errors = ty::validate(applied.as_map(), Ty::root(ctx.schema));
-    let told = match errors.as_slice() {
+    not_typed(applied, &ty::validate(applied.as_map(), Ty::root(ctx.schema)))
+}
+
+fn not_typed(applied: &Object, errors: &[String]) -> Result<(), ApplyError> {
+    let told = match errors {
         [] => return Ok(()),
         [one] => one.clone(),
         many => format!("errors:\n  {}", many.join("\n  ")),
     };
     let subject = format!("{}/{}; {}", applied.namespace(), applied.name(), applied.gvk());
-    Err(ApplyError::Invalid(format!("failed to create typed patch object ({subject}): {told}")))
+    Err(ApplyError::Untyped(format!("failed to create typed patch object ({subject}): {told}")))
+}
+
+/// Refuses a configuration with fields that the schema does not have. [`apply`] does so as well, but sees no more of them when
+/// the configuration was pruned before.
+pub fn declared(applied: &Object, schema: Schema<'_>) -> Result<(), ApplyError> {
+    let mut errors = ty::validate(applied.as_map(), Ty::root(schema));
+    errors.retain(|error| error.ends_with(ty::UNDECLARED));
+    not_typed(applied, &errors)
 }
 
 /// What client-side apply wrote last and is still so: kubectl may take it over, since it wrote it under another name.
@@ -271,6 +285,7 @@ impl From<ApplyError> for StatusError {
                 status
             }
             ApplyError::Invalid(_) => StatusError::bad_request(message),
+            ApplyError::Untyped(_) => StatusError::new(500, Reason::Unknown, message),
             ApplyError::Live(_) => StatusError::internal(message),
         }
     }

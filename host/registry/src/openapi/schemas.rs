@@ -95,6 +95,11 @@ fn watch_event(dialect: Dialect) -> Value {
 /// A custom kind's own schema, with the fields that every object has
 /// (`apiextensions-apiserver/pkg/controller/openapi/builder/builder.go`).
 fn published(kind: &Kind, version: &Version, dialect: Dialect) -> Value {
+    let keeps_all = |schema: &Value| schema.get("x-kubernetes-preserve-unknown-fields") == Some(&json!(true));
+    if dialect == Dialect::V2 && (version.preserves || keeps_all(&version.raw)) {
+        // Older clients refuse what they do not find declared.
+        return json!({ "type": "object" });
+    }
     let mut schema =
         if version.preserves { json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true }) } else { version.raw.clone() };
     if dialect == Dialect::V2 {

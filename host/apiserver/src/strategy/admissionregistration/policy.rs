@@ -1,10 +1,12 @@
 //! Admission policies and their bindings.
 
+use super::expressions::{self, Offers};
 use super::{is_blank, is_missing, match_resources, needs_expression, rules};
 use crate::strategy::at::At;
 use crate::strategy::pod_spec::selector_of;
 use crate::strategy::read::{items, text};
 use crate::strategy::{Strategy, words};
+use expression::{Decl, Declarations, Type};
 use object::field::ErrorList;
 use object::{Object, Value, json, names};
 use std::collections::HashSet;
@@ -28,7 +30,12 @@ impl Strategy for PolicyStrategy {
         let empty = Value::Null;
         let (spec, at) = (new.at(&["spec"]).unwrap_or(&empty), At::new("spec"));
         matched(spec, &at, errors);
-        variables(spec, &at, errors);
+        let made = variables(spec, &at, errors);
+        let offered = |authorizer: bool| {
+            expressions::declarations(Offers { params: has_params(spec), authorizer }).variable("variables", made.clone())
+        };
+        // Messages are made after the decision, without an authorizer.
+        let (declared, plain) = (offered(true), offered(false));
         if is_missing(spec, "validations") && is_missing(spec, "auditAnnotations") {
             for field in ["validations", "auditAnnotations"] {
                 at.child(field).required(errors, "validations or auditAnnotations must contain at least one item");
@@ -36,9 +43,9 @@ impl Strategy for PolicyStrategy {
             return;
         }
         for (index, one) in items(spec, "validations") {
-            validation(one, &at.child("validations").index(index), errors);
+            validation(one, &declared, &plain, &at.child("validations").index(index), errors);
         }
-        annotations(new.name(), spec, &at.child("auditAnnotations"), errors);
+        annotations(new.name(), spec, &declared, &at.child("auditAnnotations"), errors);
     }
 
     fn validate_status(&self, new: &Object, _: &Object, errors: &mut ErrorList) {
@@ -119,7 +126,7 @@ fn matched(spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
             }
         }
     }
-    rules::match_conditions(spec, at, errors);
+    rules::match_conditions(spec, has_params(spec), at, errors);
 }
 
 fn param_kind(kind: &Value, at: &At<'_>, errors: &mut ErrorList) {
@@ -176,7 +183,15 @@ const RESERVED: [&str; 21] = [
     "while",
 ];
 
-fn variables(spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
+fn has_params(spec: &Value) -> bool {
+    spec.get("paramKind").is_some_and(Value::is_object)
+}
+
+/// Checks the variables, each of which may refer to those before it; what they are to other expressions.
+fn variables(spec: &Value, at: &At<'_>, errors: &mut ErrorList) -> Decl {
+    let base = expressions::declarations(Offers { params: has_params(spec), authorizer: true });
+    let mut made: Vec<(&str, Option<Type>)> = Vec::new();
+    let all = |made: &[(&str, Option<Type>)]| expressions::variables(made.iter().cloned());
     for (index, variable) in items(spec, "variables") {
         let variables = at.child("variables");
         let at = variables.index(index);
@@ -189,11 +204,17 @@ fn variables(spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
             at.child("name").invalid(errors, name, "name is not a valid CEL identifier");
         }
         needs_expression(variable, "expression", "expression is not specified", &at, errors);
+        let declared = base.clone().variable("variables", all(&made));
+        let program = expressions::compile(variable, "expression", &declared, &[], &at, errors);
+        made.push((name, program.map(|p| p.result().clone())));
     }
+    all(&made)
 }
 
-fn validation(validation: &Value, at: &At<'_>, errors: &mut ErrorList) {
+fn validation(validation: &Value, declared: &Declarations, plain: &Declarations, at: &At<'_>, errors: &mut ErrorList) {
     needs_expression(validation, "expression", "expression is not specified", at, errors);
+    expressions::compile(validation, "expression", declared, &[Type::Bool], at, errors);
+    expressions::compile(validation, "messageExpression", plain, &[Type::String], at, errors);
     let (expression, message) = (text(validation, "messageExpression"), text(validation, "message"));
     if !expression.is_empty() && is_blank(expression) {
         at.child("messageExpression").invalid(errors, expression, "must be non-empty if specified");
@@ -206,7 +227,7 @@ fn validation(validation: &Value, at: &At<'_>, errors: &mut ErrorList) {
     at.child("reason").one_of_given(errors, validation.get("reason").and_then(Value::as_str), &REASONS);
 }
 
-fn annotations(policy: &str, spec: &Value, at: &At<'_>, errors: &mut ErrorList) {
+fn annotations(policy: &str, spec: &Value, declared: &Declarations, at: &At<'_>, errors: &mut ErrorList) {
     let count = items(spec, "auditAnnotations").count();
     if count > MAX_ANNOTATIONS {
         let list = spec.get("auditAnnotations").cloned().unwrap_or_default();
@@ -223,6 +244,8 @@ fn annotations(policy: &str, spec: &Value, at: &At<'_>, errors: &mut ErrorList) 
         } else if expression.len() > MAX_ANNOTATION_EXPRESSION {
             let told = format!("must not exceed {MAX_ANNOTATION_EXPRESSION} bytes in length");
             at.child("valueExpression").required(errors, &told);
+        } else {
+            expressions::compile(annotation, "valueExpression", declared, &[Type::String, Type::Null], &at, errors);
         }
         if !seen.insert(key) {
             at.child("key").duplicate(errors, key);

@@ -1,8 +1,10 @@
 //! Which requests are meant: operations, groups, versions and resources.
 
+use super::expressions::{self, Offers};
 use super::needs_expression;
 use crate::strategy::at::At;
 use crate::strategy::read::{items, text};
+use expression::Type;
 use object::field::ErrorList;
 use object::{Value, json, names};
 use std::collections::HashSet;
@@ -94,17 +96,22 @@ pub fn named(rule: &Value, at: &At<'_>, errors: &mut ErrorList) {
 
 const MAX_CONDITIONS: usize = 64;
 
-/// `matchConditions` of a webhook or a policy.
-pub fn match_conditions(tree: &Value, at: &At<'_>, errors: &mut ErrorList) {
+/// `matchConditions` of a webhook or a policy. `params`: they may refer to the policy's parameters.
+pub fn match_conditions(tree: &Value, params: bool, at: &At<'_>, errors: &mut ErrorList) {
     let at = at.child("matchConditions");
     let count = items(tree, "matchConditions").count();
     if count > MAX_CONDITIONS {
         at.too_many(errors, count, MAX_CONDITIONS);
     }
     let mut seen = HashSet::new();
+    if count == 0 {
+        return;
+    }
+    let declarations = expressions::declarations(Offers { params, authorizer: true });
     for (index, condition) in items(tree, "matchConditions") {
         let at = at.index(index);
         needs_expression(condition, "expression", "", &at, errors);
+        expressions::compile(condition, "expression", &declarations, &[Type::Bool], &at, errors);
         let name = text(condition, "name");
         if name.is_empty() {
             at.child("name").required(errors, "");

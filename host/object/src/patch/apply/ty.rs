@@ -135,6 +135,9 @@ impl ListTy<'_> {
     }
 }
 
+/// How an error of an unknown field ends.
+pub(super) const UNDECLARED: &str = ": field not declared in schema";
+
 /// Violations of the schema by an applied configuration, each with its path (`typed/validate.go`).
 pub(super) fn validate(object: &Map<String, Value>, ty: Ty<'_>) -> Vec<String> {
     let mut errors = Vec::new();
@@ -148,7 +151,7 @@ fn validate_map(map: &Map<String, Value>, ty: Ty<'_>, path: &str, errors: &mut V
         let (declared, below) = ty.child(key);
         let path = format!("{path}.{key}");
         if closed && !declared {
-            errors.push(format!("{path}: field not declared in schema"));
+            errors.push(format!("{path}{UNDECLARED}"));
         } else {
             validate_value(value, below, &path, errors);
         }
