@@ -103,7 +103,7 @@ fn a_custom_resource_is_like_any_other() {
     assert!(space.ok(&["explain", tabs]).contains("Runs an image by a schedule."));
 
     // What the schema and its rules refuse, before and at the server.
-    space.apply_fails(&tab(group, "bad", "{cronSpec: '* * * * *', unknown: 1}"), "unknown field \"spec.unknown\"");
+    space.apply_fails(&tab(group, "bad", "{cronSpec: '* * * * *', unknown: 1}"), ".spec.unknown: field not declared in schema");
     space.apply_fails(&tab(group, "bad", "{cronSpec: daily}"), "spec.cronSpec in body should match");
     space.apply_fails(&tab(group, "bad", "{cronSpec: '* * * * *', replicas: 11}"), "only big images may have more than ten replicas");
     space.fails(&["patch", tabs, "mine", "-p", r#"{"spec":{"image":"x"}}"#, "--type=strategic"], "");
