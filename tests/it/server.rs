@@ -118,3 +118,26 @@ fn server_without_privileges_runs_components_and_says_what_is_missing() {
     space.pod("oci", "image: coracle.dev/examples/busybox:v1, command: [id]");
     space.until_event("oci", "Failed", "the oci runtime is not available");
 }
+
+/// Upstream's `nodeStatusReportFrequency`: a status without news is told every five minutes; the lease says that the node lives.
+#[test]
+fn an_idle_node_renews_its_lease_only() {
+    let cluster = Cluster::start(Options { images: vec![], ..Options::default() });
+    let kubectl = cluster.kubectl();
+    let renewed = || {
+        let system = tests::Kubectl { cluster: &cluster, namespace: Some("kube-node-lease") };
+        system.get("lease", tests::NODE)["spec"]["renewTime"].as_str().unwrap_or_default().to_owned()
+    };
+    let next = |before: &str| {
+        eventually("the next renewal", || {
+            let now = renewed();
+            if now > before.to_owned() { Ok(now) } else { Err(now) }
+        })
+    };
+    // The first looks may still find something new.
+    let second = next(&next(&renewed()));
+    let revision = |node: &serde_json::Value| node["metadata"]["resourceVersion"].clone();
+    let before = revision(&kubectl.get("node", tests::NODE));
+    next(&next(&second));
+    assert_eq!(revision(&kubectl.get("node", tests::NODE)), before);
+}

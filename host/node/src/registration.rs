@@ -183,7 +183,9 @@ fn is_new(agent: &Agent, known: &Object, port: Option<u16>) -> bool {
     let ours = status(agent, known, port, "");
     let told = known.at(&["status"]).cloned().unwrap_or_default();
     let parts = ["capacity", "allocatable", "daemonEndpoints", "images"];
-    if parts.iter().any(|part| ours.get(part) != told.get(part)) {
+    // The API leaves out what is empty.
+    let said = |status: &Value, part: &str| status.get(part).filter(|v| v.as_array().is_none_or(|all| !all.is_empty())).cloned();
+    if parts.iter().any(|part| said(&ours, part) != said(&told, part)) {
         return true;
     }
     let conditions = |status: &Value| -> Vec<(String, String)> {

@@ -5,7 +5,7 @@ use crate::table::Table;
 use futures::{StreamExt, stream};
 use http::Request;
 use http_body_util::BodyExt;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, ServiceAccount};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::client::Body;
 use kube::{Api, Client};
@@ -97,6 +97,10 @@ fn patches(cluster: &Cluster, pid: u32, table: &mut Table) {
     cluster.typed(|client| async {
         let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
         let pod: Pod = serde_json::from_value(pod).expect("a Pod");
+        // No controller runs that would make the account which every pod has.
+        let account = serde_json::from_value(json!({"metadata": {"name": "default"}})).expect("a ServiceAccount");
+        let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
+        accounts.create(&PostParams::default(), &account).await.expect("a ServiceAccount can be made");
         Api::namespaced(client, "default").create(&PostParams::default(), &pod).await.expect("a Pod can be made");
     });
     let status = |i: u32| json!({"status": {"message": format!("round {i}")}});
