@@ -120,8 +120,9 @@ fn resource(schema: &mut Value, dialect: Dialect) {
     let Some(map) = schema.as_object_mut() else { return };
     map.insert("type".to_owned(), json!("object"));
     let properties = map.entry("properties").or_insert_with(|| json!({}));
-    properties["apiVersion"] = json!({ "type": "string", "description": "Version of this object's schema." });
-    properties["kind"] = json!({ "type": "string", "description": "Kind of this object." });
+    properties["apiVersion"] =
+        json!({ "type": "string", "description": "APIVersion defines the version of the schema that the object is written in." });
+    properties["kind"] = json!({ "type": "string", "description": "Kind is the name of the schema that the object is written in." });
     let mut metadata = dialect.element(&format!("{META}.ObjectMeta"));
     metadata["description"] = json!("Standard object's metadata.");
     properties["metadata"] = metadata;
