@@ -124,18 +124,14 @@ fn server_without_privileges_runs_components_and_says_what_is_missing() {
 fn an_idle_node_renews_its_lease_only() {
     let cluster = Cluster::start(Options { images: vec![], ..Options::default() });
     let kubectl = cluster.kubectl();
-    let renewed = || {
-        let system = tests::Kubectl { cluster: &cluster, namespace: Some("kube-node-lease") };
-        system.get("lease", tests::NODE)["spec"]["renewTime"].as_str().unwrap_or_default().to_owned()
-    };
+    let leases = tests::Kubectl { cluster: &cluster, namespace: Some("kube-node-lease") };
     let next = |before: &str| {
-        eventually("the next renewal", || {
-            let now = renewed();
-            if now > before.to_owned() { Ok(now) } else { Err(now) }
-        })
+        let renewed = |lease: &serde_json::Value| lease["spec"]["renewTime"].as_str().is_some_and(|time| time > before);
+        let lease = leases.until("lease", tests::NODE, "be renewed", renewed);
+        lease["spec"]["renewTime"].as_str().unwrap_or_default().to_owned()
     };
     // The first looks may still find something new.
-    let second = next(&next(&renewed()));
+    let second = next(&next(""));
     let revision = |node: &serde_json::Value| node["metadata"]["resourceVersion"].clone();
     let before = revision(&kubectl.get("node", tests::NODE));
     next(&next(&second));
