@@ -183,8 +183,9 @@ impl Caches {
     /// a changed definition's storage (`apiextensions-apiserver/pkg/apiserver/customresource_handler.go`).
     async fn follow_rows(&self, revision: Revision) -> Result<(), store::Error> {
         let rows: HashMap<String, Arc<Kind>> = self.registry.storage_rows().into_iter().map(|k| (k.storage_prefix(), k)).collect();
-        let fits =
-            |prefix: &String, cache: &Arc<KindCache>| rows.get(prefix).is_some_and(|row| !row.is_dynamic() || row.shares_storage(&cache.kind));
+        let fits = |prefix: &String, cache: &Arc<KindCache>| {
+            rows.get(prefix).is_some_and(|row| !row.is_dynamic() || row.shares_storage(&cache.kind))
+        };
         let ended: Vec<_> = self.by_prefix.write().extract_if(|prefix, cache| !fits(prefix, cache)).collect();
         ended.iter().for_each(|(_, cache)| cache.end());
         for (prefix, row) in rows {

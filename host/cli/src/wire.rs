@@ -78,8 +78,11 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
     write_kubeconfig(&args, &pki, port)?;
     tracing::info!(version = VERSION, %port, node, data = %data.display(), "API server is ready");
 
-    let client = Client::in_process(Router::new(api.service()), registry, // Only its caches read as this; every part writes as itself.
-        component("system:coracle:informers", &[]));
+    let client = Client::in_process(
+        Router::new(api.service()),
+        registry, // Only its caches read as this; every part writes as itself.
+        component("system:coracle:informers", &[]),
+    );
     let mut parts = JoinSet::new();
     let started = start(&args, &node, &data, &pki, &client, &network, cluster_dns, &election, &shutdown, &mut parts).await;
 
@@ -281,8 +284,9 @@ fn network_config(args: &ServerArgs, data: &Path) -> Result<net::Config> {
 
 fn tokens(args: &ServerArgs, pki: &Pki) -> Result<apiserver::Tokens> {
     let key = match &args.service_account_signing_key_file {
-        Some(file) => std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read --service-account-signing-key-file {}", file.display()))?,
+        Some(file) => {
+            std::fs::read_to_string(file).with_context(|| format!("cannot read --service-account-signing-key-file {}", file.display()))?
+        }
         None => pki.service_account_key()?,
     };
     let issuer = args.service_account_issuer.clone();

@@ -21,10 +21,7 @@ const KUBERNETES: &str = "kubernetes";
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 pub(crate) fn make(context: &Context) -> Arc<dyn Controller> {
-    Arc::new(Namespaces {
-        client: context.client.clone(),
-        namespaces: context.client.cache(&gvr::namespaces()),
-    })
+    Arc::new(Namespaces { client: context.client.clone(), namespaces: context.client.cache(&gvr::namespaces()) })
 }
 
 struct Namespaces {

@@ -17,7 +17,16 @@ pub fn all() -> Result<()> {
         if run::output(Command::new("python3").args(["-m", "pip", "--version"])).is_err() {
             crate::setup::apt(&["python3-pip"])?;
         }
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore", "--no-warn-conflicts", "--target"];
+        let pip = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--root-user-action=ignore",
+            "--no-warn-conflicts",
+            "--target",
+        ];
         run::run(Command::new("python3").args(pip).arg(dir).arg(PYTHON))
     })?;
     install("node", JAVASCRIPT, |dir| {

@@ -13,8 +13,17 @@ mod writes;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let sections: [(&str, fn()); 9] =
-        [("idle", idle::run), ("writes", writes::run), ("writes-etcd", writes::etcd), ("reads", reads::run), ("reads-etcd", reads::etcd), ("watches", watches::run), ("wasm-pods", pods::wasm), ("oci-pods", pods::oci), ("scheduling", scheduling::run)];
+    let sections: [(&str, fn()); 9] = [
+        ("idle", idle::run),
+        ("writes", writes::run),
+        ("writes-etcd", writes::etcd),
+        ("reads", reads::run),
+        ("reads-etcd", reads::etcd),
+        ("watches", watches::run),
+        ("wasm-pods", pods::wasm),
+        ("oci-pods", pods::oci),
+        ("scheduling", scheduling::run),
+    ];
     for (name, run) in sections {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {
             run();
