@@ -182,3 +182,74 @@ async fn an_untrusted_webhook_is_not_asked() {
     assert!(refused.code == 500 && refused.message().contains("tls: failed to verify certificate"), "{}", refused.message());
     assert_eq!(hook.calls.load(Ordering::Relaxed), 0);
 }
+
+/// v1 has `hostPort`, v2 `host` and `port`: the example of upstream's tests.
+fn host_port(request: &Value) -> Value {
+    let to = request["desiredAPIVersion"].as_str().unwrap();
+    let convert = |object: &Value| {
+        let mut object = object.clone();
+        object["apiVersion"] = json!(to);
+        let map = object.as_object_mut().unwrap();
+        if to.ends_with("v2") {
+            if let Some(joined) = map.remove("hostPort") {
+                let (host, port) = joined.as_str().unwrap().split_once(':').unwrap_or_default();
+                map.insert("host".to_owned(), json!(host));
+                map.insert("port".to_owned(), json!(port));
+            }
+        } else {
+            let (host, port) = (map.remove("host").unwrap_or_default(), map.remove("port").unwrap_or_default());
+            map.insert("hostPort".to_owned(), json!(format!("{}:{}", host.as_str().unwrap_or(""), port.as_str().unwrap_or(""))));
+        }
+        object
+    };
+    let objects: Vec<Value> = request["objects"].as_array().unwrap().iter().map(convert).collect();
+    json!({"convertedObjects": objects, "result": {"status": "Success"}})
+}
+
+#[tokio::test]
+async fn fields_are_selected_in_the_version_that_is_asked() {
+    let hook = serve(host_port).await;
+    let api = Fixture::new().await;
+    let version = |name: &str, storage: bool, fields: &[&str]| {
+        let properties: serde_json::Map<String, Value> = fields.iter().map(|f| ((*f).to_owned(), json!({"type": "string"}))).collect();
+        let selectable: Vec<Value> = fields.iter().map(|f| json!({"jsonPath": format!(".{f}")})).collect();
+        json!({"name": name, "served": true, "storage": storage, "selectableFields": selectable,
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}}})
+    };
+    let mut crd = widgets(any());
+    crd["spec"]["versions"] = json!([version("v1", true, &["hostPort"]), version("v2", false, &["host", "port"])]);
+    crd["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1", "v1beta1"], "clientConfig": {"url": hook.url, "caBundle": hook.bundle}}});
+    api.post(CRDS, &crd).await.expect(201);
+    let (host, both, joined) = ("fieldSelector=host%3Dhost1", "fieldSelector=host%3Dhost1,port%3D80", "fieldSelector=hostPort%3Dhost1:80");
+    let mut of_host = api.watch(&format!("{}?watch=1&{host}", v2())).await;
+    let mut of_both = api.watch(&format!("{}?watch=1&{both}", v2())).await;
+    let mut of_joined = api.watch(&format!("{WIDGETS}?watch=1&{joined}")).await;
+    for (name, fields) in
+        [("a", json!({"host": "host1", "port": "80"})), ("b", json!({"host": "host1", "port": "8080"})), ("c", json!({"host": "host2"}))]
+    {
+        let mut object = json!({"apiVersion": "example.com/v2", "kind": "Widget", "metadata": {"name": name}});
+        object::patch::merge::apply(&mut object, &fields);
+        api.post(&v2(), &object).await.expect(201);
+    }
+    let listed = async |path: String| {
+        let list = api.get(&path).await.expect(200);
+        list["items"].as_array().unwrap().iter().map(|i| i["metadata"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(format!("{}?{host}", v2())).await, ["a", "b"]);
+    assert_eq!(listed(format!("{}?{both}", v2())).await, ["a"]);
+    assert_eq!(listed(format!("{WIDGETS}?{joined}")).await, ["a"]);
+    assert_eq!(listed(format!("{WIDGETS}?{joined}81")).await, [""; 0]);
+    assert_eq!(listed(format!("{WIDGETS}?fieldSelector=hostPort%3Dhost1:8080")).await, ["b"]);
+    api.get(&format!("{WIDGETS}?{host}")).await.expect(400);
+    assert_eq!((of_host.told().await, of_host.told().await), ("ADDED a".to_owned(), "ADDED b".to_owned()));
+    assert_eq!(of_both.told().await, "ADDED a");
+    assert_eq!(of_joined.told().await, "ADDED a");
+    api.send("DELETE", &format!("{}?{both}", v2()), "application/json", "", json!({"gracePeriodSeconds": 0}).to_string()).await.expect(200);
+    let mut b = api.get(&format!("{}/b", v2())).await.expect(200);
+    b["host"] = json!("host2");
+    api.put(&format!("{}/b", v2()), &b).await.expect(200);
+    assert_eq!(listed(format!("{}?{host}", v2())).await, [""; 0]);
+    assert_eq!((of_host.told().await, of_host.told().await), ("DELETED a".to_owned(), "DELETED b".to_owned()));
+    assert_eq!(of_both.told().await, "DELETED a");
+    assert_eq!(of_joined.told().await, "DELETED a");
+}
