@@ -20,6 +20,8 @@ pub fn run() {
     cluster.spawn();
     cluster.wait_api();
     let pid = process::server(&cluster);
+    // No controller runs that would make the account which every pod has.
+    cluster.kubectl().ok(&["create", "serviceaccount", "default"]);
     cluster.typed(make_nodes);
     let mut table = Table::new("Scheduling (2,000 pods on 1,000 simulated nodes, whole control plane)");
     let (native, cpu) = bind(&cluster, pid, "native");
