@@ -8,7 +8,7 @@ use tests::{Cluster, Options};
 /// Between two looks at `/readyz`.
 const LOOK: Duration = Duration::from_millis(1);
 /// Long enough for several heartbeats of the node.
-const IDLE: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(120);
 
 pub fn run() {
     let mut table = Table::new("Start and idle node");
