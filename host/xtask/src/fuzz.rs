@@ -12,6 +12,9 @@ pub struct Args {
     /// How long each target runs
     #[arg(long, default_value_t = 60)]
     seconds: u32,
+    /// Begin with the same inputs as another run with this number, so that a short run is repeatable
+    #[arg(long)]
+    seed: Option<u32>,
 }
 
 /// Inputs are trees of some hundred bytes; longer ones only make a run slow.
@@ -42,6 +45,7 @@ pub fn fuzz(args: &Args) -> Result<()> {
             format!("-timeout={INPUT_SECONDS}"),
             format!("-rss_limit_mb={MEMORY}"),
         ]);
+        cargo.args(args.seed.map(|seed| format!("-seed={seed}")));
         run::run(cargo.arg("-print_final_stats=1")).with_context(|| {
             format!("the input that fails is in tests/fuzz/artifacts/{name}; `cargo +nightly fuzz run {name} FILE` repeats it")
         })?;
