@@ -34,7 +34,7 @@ pub use error::{CompileError, EvalError, Issue};
 pub use eval::{Bindings, Budget};
 pub use functions::{Call, Function, Library, Overload};
 pub use program::{Environment, Expected, Program};
-pub use syntax::MAX_DEPTH;
+pub use syntax::{MAX_DEPTH, RESERVED};
 pub use types::{Field, ObjectType, Type};
 pub use value::{Duration, Key, List, Map, Opaque, Text, Timestamp, Value};
 

@@ -13,3 +13,28 @@ pub(crate) use parse::parse;
 pub const MAX_DEPTH: u16 = 250;
 /// Longest expression, in code points (cel-go's `expressionSizeCodePointLimit`).
 pub(crate) const MAX_LENGTH: usize = 100_000;
+
+/// Words that CEL keeps for itself: no identifiers.
+pub const RESERVED: [&str; 21] = [
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "false",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "null",
+    "return",
+    "true",
+    "var",
+    "void",
+    "while",
+];

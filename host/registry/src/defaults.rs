@@ -12,6 +12,8 @@ mod pod_resources;
 mod service;
 mod volume;
 
+pub use pod_resources::aggregate as aggregate_containers;
+
 use crate::kind::Kind;
 use object::{Map, Object, Value, json};
 

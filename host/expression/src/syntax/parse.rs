@@ -1,6 +1,7 @@
 //! The parser. After the first syntax error it stops; errors of meaning (a reserved word, a macro's argument) are
 //! gathered.
 
+use super::RESERVED;
 use super::ast::*;
 use super::lex::{Lexeme, Token, lex};
 use super::literal::unescape;
@@ -11,30 +12,6 @@ use std::sync::Arc;
 /// A syntax error was reported: nothing more to read.
 pub(super) struct Stop;
 type Parsed<T> = Result<T, Stop>;
-
-const RESERVED: [&str; 21] = [
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "false",
-    "for",
-    "function",
-    "if",
-    "import",
-    "in",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "null",
-    "return",
-    "true",
-    "var",
-    "void",
-    "while",
-];
 
 const EXPECTED: &str = "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
 

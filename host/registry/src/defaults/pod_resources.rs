@@ -6,7 +6,7 @@ use object::quantity::Quantity;
 use object::{Map, Value, json};
 use std::collections::BTreeMap;
 
-type Sums = BTreeMap<String, Quantity>;
+pub type Sums = BTreeMap<String, Quantity>;
 
 /// Fills in what a pod with limits of its own leaves out: huge pages as its containers have them,
 /// then requests from those of its containers, then from its limits.
@@ -49,7 +49,7 @@ fn add_missing(resources: &mut Map<String, Value>, list: &str, sums: impl IntoIt
 
 /// The most that containers have at one time: those that stay, with sidecars, or one that runs
 /// before them with the sidecars started by then (`AggregateContainerRequests`).
-fn aggregate(spec: &Map<String, Value>, list: &str) -> Sums {
+pub fn aggregate(spec: &Map<String, Value>, list: &str) -> Sums {
     let containers = |name: &str| spec.get(name).and_then(Value::as_array).into_iter().flatten();
     let add = |sums: &mut Sums, container: &Value| {
         for (name, value) in container["resources"][list].as_object().into_iter().flatten() {

@@ -158,31 +158,6 @@ fn param_kind(kind: &Value, at: &At<'_>, errors: &mut ErrorList) {
     }
 }
 
-/// Words that CEL keeps for itself.
-const RESERVED: [&str; 21] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
-
 fn has_params(spec: &Value) -> bool {
     spec.get("paramKind").is_some_and(Value::is_object)
 }
@@ -200,7 +175,7 @@ fn variables(spec: &Value, at: &At<'_>, errors: &mut ErrorList) -> Decl {
         let is_word = first && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if is_blank(name) {
             at.child("name").required(errors, "name is not specified");
-        } else if !is_word || RESERVED.contains(&name) {
+        } else if !is_word || expression::RESERVED.contains(&name) {
             at.child("name").invalid(errors, name, "name is not a valid CEL identifier");
         }
         needs_expression(variable, "expression", "expression is not specified", &at, errors);

@@ -6,7 +6,8 @@ use crate::strategy::read::{entries, items, text};
 use object::field::ErrorList;
 use object::quantity::Quantity;
 use object::{Value, names};
-use std::collections::{BTreeMap, HashSet};
+use registry::defaults::aggregate_containers;
+use std::collections::HashSet;
 
 const HUGE: &str = "hugepages-";
 
@@ -245,7 +246,8 @@ pub(super) fn of_pod(pod: &Pod<'_>, resources: &Value, at: &At<'_>, errors: &mut
     requirements(resources, pod_name, at, errors);
     let of = |list: &str, name: &str| resources.get(list).and_then(|l| l.get(name)).map(amount);
     for (list, pages) in [("requests", false), ("limits", true)] {
-        for (name, wanted) in aggregate(pod.spec, list) {
+        for (name, wanted) in pod.spec.as_object().map(|spec| aggregate_containers(spec, list)).unwrap_or_default() {
+            let name = name.as_str();
             if pages && !name.starts_with(HUGE) {
                 continue;
             }
@@ -264,36 +266,4 @@ pub(super) fn of_pod(pod: &Pod<'_>, resources: &Value, at: &At<'_>, errors: &mut
             }
         }
     }
-}
-
-/// `AggregateContainerRequests` and `AggregateContainerLimits`: the most that containers have at one time, sidecars
-/// included.
-fn aggregate<'v>(spec: &'v Value, list: &str) -> BTreeMap<&'v str, Quantity> {
-    type Sums<'v> = BTreeMap<&'v str, Quantity>;
-    let add = |sums: &mut Sums<'v>, container: &'v Value| {
-        for (name, value) in given(container, "resources").into_iter().flat_map(|r| entries(r, list)) {
-            *sums.entry(name).or_default() += amount(value);
-        }
-    };
-    fn most<'v>(sums: &mut Sums<'v>, other: &Sums<'v>) {
-        for (name, value) in other {
-            let sum = sums.entry(name).or_default();
-            *sum = (*sum).max(*value);
-        }
-    }
-    let (mut running, mut sidecars, mut starting) = (Sums::new(), Sums::new(), Sums::new());
-    items(spec, "containers").for_each(|(_, c)| add(&mut running, c));
-    for (_, container) in items(spec, "initContainers") {
-        if text(container, "restartPolicy") == "Always" {
-            add(&mut running, container);
-            add(&mut sidecars, container);
-            most(&mut starting, &sidecars);
-        } else {
-            let mut now = sidecars.clone();
-            add(&mut now, container);
-            most(&mut starting, &now);
-        }
-    }
-    most(&mut running, &starting);
-    running
 }
