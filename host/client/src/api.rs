@@ -171,15 +171,20 @@ impl Api {
         self.value(self.send_json(Method::PUT, &self.path(ns, name, subresource), &[], body)).await
     }
 
-    /// Opens a watch of all namespaces; the body is one JSON event per line.
-    pub(crate) async fn watch(&self, resource_version: &str, timeout_seconds: u64) -> Result<ResponseBody> {
-        let query = [
+    /// Opens a watch; the body is one JSON event per line. Of `which`, the selectors count.
+    pub(crate) async fn watch(&self, ns: &str, which: &ListOptions, resource_version: &str, timeout_seconds: u64) -> Result<ResponseBody> {
+        let mut query = vec![
             ("watch", "true".to_owned()),
             ("allowWatchBookmarks", "true".to_owned()),
             ("resourceVersion", resource_version.to_owned()),
             ("timeoutSeconds", timeout_seconds.to_string()),
         ];
-        let request = self.request(Method::GET, &self.path("", "", ""), &query, None);
+        for (key, value) in [("labelSelector", &which.label_selector), ("fieldSelector", &which.field_selector)] {
+            if !value.is_empty() {
+                query.push((key, value.clone()));
+            }
+        }
+        let request = self.request(Method::GET, &self.path(ns, "", ""), &query, None);
         let response = self.exchange(request).await?;
         Ok(response.into_body())
     }

@@ -2,12 +2,13 @@
 //! (`k8s.io/client-go/tools/cache`: reflector, indexer and shared informer in one).
 
 mod index;
-mod reflect;
+pub(crate) mod reflect;
 
-use crate::api::Api;
+use crate::api::{Api, ListOptions};
 use index::Index;
 use object::{Gvr, Object};
 use parking_lot::RwLock;
+pub use reflect::Sink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, watch};
@@ -57,7 +58,8 @@ impl Cache {
             ready: watch::channel(false).0,
             revision: AtomicU64::new(0),
         });
-        tokio::spawn(reflect::run(api, cache.clone(), stop));
+        let sink = cache.clone();
+        tokio::spawn(async move { reflect::run(api, "", &ListOptions::default(), &*sink, stop).await });
         cache
     }
 
@@ -117,8 +119,9 @@ impl Cache {
     pub fn resource_version(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
+}
 
-    /// Takes in a whole list: what is not in it is gone.
+impl Sink for Cache {
     fn replace(&self, objects: Vec<Object>, revision: u64) {
         let mut inner = self.inner.write();
         let changes = inner.index.replace(objects.into_iter().map(Arc::new).collect());
@@ -135,7 +138,7 @@ impl Cache {
         self.revision.store(revision, Ordering::Release);
     }
 
-    fn remove(&self, object: &Object, revision: u64) {
+    fn remove(&self, object: Object, revision: u64) {
         let mut inner = self.inner.write();
         let change = inner.index.remove(object.namespace(), object.name());
         inner.tell(change);
@@ -144,6 +147,10 @@ impl Cache {
 
     fn bookmark(&self, revision: u64) {
         self.revision.store(revision, Ordering::Release);
+    }
+
+    fn revision(&self) -> u64 {
+        self.resource_version()
     }
 }
 
@@ -171,7 +178,8 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use crate::testing::Script;
-    use crate::{Change, ChangeKind, Receiver, gvr};
+    use crate::{Change, ChangeKind, ListOptions, Receiver, gvr};
+    use object::Object;
 
     fn pod(name: &str, version: u32, owner: &str) -> String {
         let owners = if owner.is_empty() {
@@ -233,6 +241,55 @@ mod tests {
         assert!(requests[0].starts_with("system:test GET /api/v1/pods?resourceVersion=0"), "{requests:?}");
         assert!(requests[1].contains("watch=true&allowWatchBookmarks=true&resourceVersion=5&"), "{requests:?}");
         assert!(requests[2].contains("resourceVersion=20&"), "{requests:?}");
+    }
+
+    /// Notes what it is told.
+    #[derive(Default)]
+    struct Notes(parking_lot::Mutex<Vec<String>>, tokio::sync::Notify);
+
+    impl Notes {
+        fn note(&self, text: String) {
+            self.0.lock().push(text);
+            self.1.notify_one();
+        }
+    }
+
+    impl super::Sink for Notes {
+        fn replace(&self, objects: Vec<Object>, revision: u64) {
+            self.note(format!("{} at {revision}", objects.iter().map(Object::name).collect::<Vec<_>>().join(",")));
+        }
+        fn upsert(&self, object: Object, revision: u64) {
+            self.note(format!("+{} at {revision}", object.name()));
+        }
+        fn remove(&self, object: Object, revision: u64) {
+            self.note(format!("-{} at {revision}", object.name()));
+        }
+        fn bookmark(&self, revision: u64) {
+            self.note(format!("at {revision}"));
+        }
+        fn revision(&self) -> u64 {
+            0
+        }
+    }
+
+    #[tokio::test]
+    async fn a_selection_is_followed_without_being_kept() {
+        let script = Script::default().then(200, &list(5, &[pod("a", 1, "")]));
+        let watch = script.then_stream();
+        let client = script.client();
+        let notes = std::sync::Arc::new(Notes::default());
+        let which = ListOptions { label_selector: "a=b".to_owned(), field_selector: "spec.x=y".to_owned(), ..ListOptions::default() };
+        client.follow(&gvr::pods(), "n", which, notes.clone(), tokio_util::sync::CancellationToken::new());
+        watch.unbounded_send(event("ADDED", &pod("c", 6, "")) + &event("DELETED", &pod("a", 8, ""))).unwrap();
+        while notes.0.lock().len() < 3 {
+            notes.1.notified().await;
+        }
+        assert_eq!(*notes.0.lock(), ["a at 5", "+c at 6", "-a at 8"]);
+        let requests = script.requests.lock().clone();
+        let selected = "labelSelector=a%3Db&fieldSelector=spec.x%3Dy";
+        assert!(requests[0].contains("GET /api/v1/namespaces/n/pods?") && requests[0].contains(selected), "{requests:?}");
+        assert!(requests[1].contains("watch=true") && requests[1].contains(selected), "{requests:?}");
+        assert!(client.cached(&gvr::pods()).is_none());
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! [`Client`]: one identity at one API server.
 
-use crate::api::Api;
-use crate::cache::Cache;
+use crate::api::{Api, ListOptions};
+use crate::cache::{Cache, Sink};
 use crate::error::{Error, Result};
 use crate::recorder::Recorder;
 use crate::transport::{BoxError, Router, Transport};
@@ -102,6 +102,22 @@ impl Client {
         let cache = Cache::start(api, stop.clone());
         caches.insert(kind.clone(), (cache.clone(), stop));
         cache
+    }
+
+    /// The process-wide cache of a kind, if somebody has asked for it.
+    pub fn cached(&self, kind: &Gvr) -> Option<Arc<Cache>> {
+        self.shared.caches.lock().get(kind).map(|(cache, _)| cache.clone())
+    }
+
+    /// Lists and watches the objects of a namespace (`""` = all) that the selectors of `which` name, for parts that do not keep them
+    /// as they are. Read as caches are; ends with `stop`. Must be called within a tokio runtime.
+    pub fn follow(&self, kind: &Gvr, ns: &str, which: ListOptions, sink: Arc<dyn Sink>, stop: CancellationToken) {
+        let api = Api::new(self.shared.transport.clone(), self.shared.reader.clone(), kind.clone());
+        let (ns, ended) = (ns.to_owned(), self.stopped());
+        tokio::spawn(async move {
+            let follow = crate::cache::reflect::run(api, &ns, &which, &*sink, stop);
+            ended.run_until_cancelled(follow).await;
+        });
     }
 
     /// Ends a kind's cache, as the kind is served no more. Whoever holds it reads what it last showed.

@@ -24,7 +24,7 @@ mod testing;
 mod transport;
 
 pub use api::{Api, DeleteOptions, ListOptions, ListPage, Patch};
-pub use cache::{Cache, Change, ChangeKind, Receiver};
+pub use cache::{Cache, Change, ChangeKind, Receiver, Sink};
 pub use connect::Client;
 pub use error::{Error, Result};
 pub use interfaces::authorize::UserInfo;

@@ -3,5 +3,6 @@
 
 pub mod authorize;
 pub mod network;
+pub mod reconcile;
 pub mod schedule;
 pub mod workload;

@@ -1,13 +1,11 @@
 //! The list and watch behind a cache: `k8s.io/client-go/tools/cache/reflector.go`.
 
-use super::Cache;
 use crate::api::{Api, ListOptions, refusal};
 use crate::error::{Error, Result};
 use crate::transport::ResponseBody;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use object::{Object, Value};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +30,21 @@ enum State {
     Watch(String),
 }
 
-pub(super) async fn run(api: Api, cache: Arc<Cache>, stop: CancellationToken) {
+/// Takes in what one list and watch tell, in their order. Called on the reflector's task: must not block.
+pub trait Sink: Send + Sync + 'static {
+    /// A whole list: what is not in it is gone.
+    fn replace(&self, objects: Vec<Object>, revision: u64);
+    fn upsert(&self, object: Object, revision: u64);
+    /// The object's last state.
+    fn remove(&self, object: Object, revision: u64);
+    /// Nothing happened up to here.
+    fn bookmark(&self, revision: u64);
+    /// The last revision told; 0 before the first.
+    fn revision(&self) -> u64;
+}
+
+/// Follows the objects that `which` selects in a namespace (`""` = all) until `stop`; of `which`, only the selectors count.
+pub(crate) async fn run<S: Sink + ?Sized>(api: Api, ns: &str, which: &ListOptions, sink: &S, stop: CancellationToken) {
     let mut state = State::List("0".to_owned());
     let mut pauses = Pauses::default();
     let mut relisted: Option<Instant> = None;
@@ -40,8 +52,8 @@ pub(super) async fn run(api: Api, cache: Arc<Cache>, stop: CancellationToken) {
         let begun = Instant::now();
         let step = async {
             match &state {
-                State::List(revision) => list(&api, &cache, revision).await,
-                State::Watch(revision) => watch(&api, &cache, revision).await,
+                State::List(revision) => list(&api, ns, which, sink, revision).await,
+                State::Watch(revision) => watch(&api, ns, which, sink, revision).await,
             }
         };
         let result = tokio::select! {
@@ -72,7 +84,7 @@ pub(super) async fn run(api: Api, cache: Arc<Cache>, stop: CancellationToken) {
                     // What cannot be read once cannot be read again.
                     (_, Error::Decode { .. }) => State::List(String::new()),
                     // What was seen meanwhile moved the revision on.
-                    (State::Watch(_), _) => State::Watch(cache.resource_version().to_string()),
+                    (State::Watch(_), _) => State::Watch(sink.revision().to_string()),
                     (listing, _) => listing,
                 };
             }
@@ -84,18 +96,18 @@ pub(super) async fn run(api: Api, cache: Arc<Cache>, stop: CancellationToken) {
     }
 }
 
-async fn list(api: &Api, cache: &Cache, revision: &str) -> Result<State> {
-    let options = ListOptions { resource_version: revision.to_owned(), ..ListOptions::default() };
-    let (objects, revision) = api.list("", &options).await?;
-    cache.replace(objects, number(&revision));
+async fn list<S: Sink + ?Sized>(api: &Api, ns: &str, which: &ListOptions, sink: &S, revision: &str) -> Result<State> {
+    let options = ListOptions { resource_version: revision.to_owned(), ..which.clone() };
+    let (objects, revision) = api.list(ns, &options).await?;
+    sink.replace(objects, number(&revision));
     Ok(State::Watch(revision))
 }
 
 /// Follows one watch until it ends. A clean end goes on from the last revision seen.
-async fn watch(api: &Api, cache: &Cache, revision: &str) -> Result<State> {
+async fn watch<S: Sink + ?Sized>(api: &Api, ns: &str, which: &ListOptions, sink: &S, revision: &str) -> Result<State> {
     let seconds = rand::random_range(WATCH_SECONDS..=2 * WATCH_SECONDS);
     let deadline = Instant::now() + Duration::from_secs(seconds) + WATCH_SLACK;
-    let mut lines = Lines { body: api.watch(revision, seconds).await?, buffer: BytesMut::new(), at: 0 };
+    let mut lines = Lines { body: api.watch(ns, which, revision, seconds).await?, buffer: BytesMut::new(), at: 0 };
     let mut last = revision.to_owned();
     loop {
         let line = match tokio::time::timeout_at(deadline, lines.next()).await {
@@ -109,9 +121,9 @@ async fn watch(api: &Api, cache: &Cache, revision: &str) -> Result<State> {
         let version = event.object.resource_version().to_owned();
         let number = number(&version);
         match event.kind.as_str() {
-            "ADDED" | "MODIFIED" => cache.upsert(event.object, number),
-            "DELETED" => cache.remove(&event.object, number),
-            "BOOKMARK" => cache.bookmark(number),
+            "ADDED" | "MODIFIED" => sink.upsert(event.object, number),
+            "DELETED" => sink.remove(event.object, number),
+            "BOOKMARK" => sink.bookmark(number),
             "ERROR" => {
                 let body = event.object.into_value();
                 let code = body.get("code").and_then(Value::as_u64).and_then(|c| u16::try_from(c).ok()).unwrap_or(500);
