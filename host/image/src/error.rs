@@ -23,6 +23,12 @@ pub enum Error {
     /// Content that is not what it says it is.
     #[error("{what}: {reason}")]
     Invalid { what: String, reason: String },
+    #[error("a public key cannot be used: {reason}")]
+    Key { reason: String },
+    #[error("no signature of {digest} found for \"{reference}\"")]
+    Unsigned { reference: String, digest: String },
+    #[error("none of the {found} signatures of {digest} for \"{reference}\" is good: {reason}")]
+    Untrusted { reference: String, digest: String, found: usize, reason: String },
     #[error("no space left for images at {path}", path = path.display())]
     Full { path: PathBuf, source: io::Error },
     #[error("{operation} {path}: {source}", path = path.display())]
@@ -40,6 +46,11 @@ impl Error {
 
     pub fn is_not_found(&self) -> bool {
         matches!(self, Error::NotFound { .. })
+    }
+
+    /// The image was found, and must not be used.
+    pub fn is_untrusted(&self) -> bool {
+        matches!(self, Error::Unsigned { .. } | Error::Untrusted { .. })
     }
 
     pub fn is_unauthorized(&self) -> bool {

@@ -7,7 +7,7 @@
 //!   changed under a lock, by replacing it.
 //! - Names and contents of layers are not trusted: nothing outside of a layer's own folder is ever touched.
 //!
-//! Where is it: `store` keeps, `registry` pulls, `archive` imports, `unpack` makes layer folders, `merged` reads through them,
+//! Where is it: `store` keeps, `registry` pulls, `verify` checks signatures, `archive` imports, `unpack` makes layer folders, `merged` reads through them,
 //! `flatten` copies them to one tree, `build` and `push` make images for tests and set-up.
 
 mod archive;
@@ -22,15 +22,17 @@ mod push;
 mod registry;
 mod store;
 mod unpack;
+pub mod verify;
 
 pub use auth::Credential;
 pub use error::Error;
 pub use flatten::flatten;
 pub use model::{Config, Image, Kind, Platform};
 pub use oci_client::Reference;
-pub use push::push;
+pub use push::{attach_signature, push};
 pub use registry::{Progress, PullOptions};
 pub use store::Store;
+pub use verify::{Verified, Verifier};
 
 /// A name as users write it (`busybox`, `host:5000/app:v1`, `app@sha256:…`) in full form: registry, repository and tag or digest.
 pub fn reference(name: &str) -> Result<Reference, Error> {

@@ -1,4 +1,4 @@
-//! Pushing an archive to a registry: for tests and for the set-up of examples.
+//! Pushing an archive, or a signature, to a registry: for tests, for authors, for the set-up of examples.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,9 +11,11 @@ use oci_client::secrets::RegistryAuth;
 use tar::Archive;
 
 use crate::auth;
+use crate::digest::Digest;
 use crate::error::{Error, at};
-use crate::model::{Document, Index, media};
-use crate::registry::{PullOptions, client, explain};
+use crate::model::{Descriptor, Document, Index, Manifest, media};
+use crate::registry::{PullOptions, client, explain, resolve};
+use crate::verify::material;
 use crate::{Reference, unpack};
 
 /// Pushes all that an OCI layout archive holds; its (only) image gets the reference's tag. Options as for a pull.
@@ -26,6 +28,56 @@ pub async fn push(archive: &Path, reference: &Reference, options: &PullOptions) 
     let [image] = index.manifests.as_slice() else {
         return Err(Error::invalid(&what, format!("{} images where one was expected", index.manifests.len())));
     };
+    let client = connect(reference, options).await?;
+    let push = Push { client, reference, files: &files, what: &what };
+    push.document(&image.digest, reference).await
+}
+
+/// Adds a signature of `digest` where cosign looks for it: as a layer of the manifest with the tag `sha256-<hex>.sig`, beside the
+/// signatures that are there. `payload` is what was signed, [`crate::verify::payload`]; options as for a pull.
+pub async fn attach_signature(
+    reference: &Reference,
+    digest: &str,
+    payload: &[u8],
+    signature: &[u8],
+    options: &PullOptions,
+) -> Result<(), Error> {
+    let tag = format!("{}.sig", Digest::parse(digest)?.as_str().replace(':', "-"));
+    let place = Reference::with_tag(reference.registry().to_owned(), reference.repository().to_owned(), tag);
+    let mut layers = match resolve(&place, options).await {
+        Ok(resolved) => match Document::parse(&place.whole(), &resolved.document)? {
+            Document::Manifest(manifest) => manifest.layers,
+            Document::Index(_) => Vec::new(),
+        },
+        Err(error) if error.is_not_found() => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    layers.push(material::layer(payload, signature));
+    let diff_ids: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
+    let config = serde_json::json!({ "architecture": "", "os": "", "config": {}, "rootfs": { "type": "layers", "diff_ids": diff_ids } });
+    let config = config.to_string().into_bytes();
+    let config_digest = Digest::of(&config).to_string();
+    let config_descriptor = Descriptor {
+        media_type: media::OCI_CONFIG.to_owned(),
+        digest: config_digest.clone(),
+        size: config.len() as u64,
+        annotations: None,
+        platform: None,
+    };
+    let manifest = Manifest { schema_version: 2, media_type: Some(media::OCI_MANIFEST.to_owned()), config: config_descriptor, layers };
+    let manifest = serde_json::to_vec(&manifest).map_err(|error| Error::invalid(place.whole(), error))?;
+
+    let client = connect(&place, options).await?;
+    for (digest, bytes) in [(Digest::of(payload).to_string(), payload.to_vec()), (config_digest, config)] {
+        let pushed = client.push_blob(&place, bytes, &digest).await;
+        pushed.map_err(|error| explain("push a blob of", &place, &error))?;
+    }
+    let content_type = media::OCI_MANIFEST.parse().map_err(|error| Error::invalid(place.whole(), error))?;
+    let pushed = client.push_manifest_raw(&place, manifest, content_type).await;
+    pushed.map(drop).map_err(|error| explain("push", &place, &error))
+}
+
+async fn connect(reference: &Reference, options: &PullOptions) -> Result<Client, Error> {
     let protocol =
         if options.insecure.iter().any(|other| other == reference.registry()) { ClientProtocol::Http } else { ClientProtocol::Https };
     let client = client(protocol, &options.roots)?;
@@ -34,8 +86,7 @@ pub async fn push(archive: &Path, reference: &Reference, options: &PullOptions) 
         None => RegistryAuth::Basic(credential.username.clone(), credential.password.clone()),
     });
     client.store_auth_if_needed(reference.resolve_registry(), &auth).await;
-    let push = Push { client, reference, files: &files, what: &what };
-    push.document(&image.digest, reference).await
+    Ok(client)
 }
 
 struct Push<'a> {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use oci_client::client::{BlobResponse, Certificate, CertificateEncoding, Client, ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::manifest::ImageIndexEntry;
 use oci_client::secrets::RegistryAuth;
 use sha2::Digest as _;
 
@@ -82,14 +83,14 @@ impl Store {
     }
 }
 
-struct Resolved {
-    remote: Remote,
+pub(crate) struct Resolved {
+    pub(crate) remote: Remote,
     /// What the name stands for: a manifest or an index.
-    document: Vec<u8>,
+    pub(crate) document: Vec<u8>,
 }
 
 /// Finds the scheme and the credential with which the registry gives the image.
-async fn resolve(reference: &Reference, options: &PullOptions) -> Result<Resolved, Error> {
+pub(crate) async fn resolve(reference: &Reference, options: &PullOptions) -> Result<Resolved, Error> {
     let mut credentials: Vec<RegistryAuth> = auth::matching(&options.auth, reference).into_iter().map(registry_auth).collect();
     credentials.push(RegistryAuth::Anonymous);
     let mut refused = None;
@@ -166,7 +167,7 @@ pub(crate) fn client(protocol: ClientProtocol, roots: &[Vec<u8>]) -> Result<Clie
 }
 
 /// One image's place in a registry.
-struct Remote {
+pub(crate) struct Remote {
     client: Client,
     auth: RegistryAuth,
     reference: Reference,
@@ -180,8 +181,32 @@ struct Failed {
 }
 
 impl Remote {
-    async fn document(&self, reference: &Reference) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn document(&self, reference: &Reference) -> Result<Vec<u8>, Error> {
         self.document_in(reference, TRIES).await.map_err(|failed| failed.error)
+    }
+
+    /// What the registry says refers to a digest; its referrers tag where it does not know of referrers.
+    pub(crate) async fn referrers(&self, subject: &Reference) -> Result<Vec<ImageIndexEntry>, Error> {
+        let found = self.client.pull_referrers(subject, None).await;
+        found.map(|index| index.manifests).map_err(|error| explain("list the referrers of", subject, &error))
+    }
+
+    /// A blob that is to be held in memory: of `most` bytes at the most.
+    pub(crate) async fn small(&self, blob: &Descriptor, most: u64) -> Result<Vec<u8>, Error> {
+        let mut response = self
+            .client
+            .pull_blob_stream(&self.reference, blob.digest.as_str())
+            .await
+            .map_err(|error| explain("fetch a blob of", &self.reference, &error))?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.next().await {
+            bytes.extend_from_slice(&chunk.map_err(|error| Error::invalid(format!("blob {}", blob.digest), error))?);
+            if bytes.len() as u64 > most {
+                return Err(Error::invalid(format!("blob {}", blob.digest), format!("larger than {most} bytes")));
+            }
+        }
+        Digest::parse(&blob.digest)?.check(&format!("blob of {}", self.reference), Digest::of(&bytes))?;
+        Ok(bytes)
     }
 
     async fn document_in(&self, reference: &Reference, tries: u32) -> Result<Vec<u8>, Failed> {

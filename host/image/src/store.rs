@@ -1,6 +1,6 @@
 //! Images on disk. Layout below the store's folder:
 //! `index.json` names and contents of images; `blobs/sha256/<hex>` manifests, configurations and wasm components;
-//! `layers/sha256/<hex>` unpacked layers by chain id; `tmp/` what is on its way; two lock files.
+//! `layers/sha256/<hex>` unpacked layers by chain id; `signatures/sha256/<hex>` of images by digest; `tmp/` what is on its way; two lock files.
 //!
 //! A layer's folder is named by its chain id (OCI image-spec config.md), which names the layers below it, too, because folders
 //! that an archive leaves out take their attributes from there.
@@ -52,6 +52,10 @@ impl Store {
         index::locked(&folder, |index| index.check(&folder))?;
         let temporary = Temporary::new(&folder)?;
         Ok(Self { inner: Arc::new(Inner { folder, temporary, making: Mutex::default() }) })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.inner.folder
     }
 
     /// By a name as users write it, by its digest, or by the digest of its configuration (Docker's image id). `None`: not here.
