@@ -105,7 +105,8 @@ fn a_signature_counts_for_its_key_its_text_and_its_digest() {
     let both = [other_key.as_str(), one_key.as_str()];
     let only = [one_key.as_str()];
     let (theirs, edwards_only, two_others) = ([other_key.as_str()], [edwards_key.as_str()], [edwards_key.as_str(), &other_key]);
-    let cases: Vec<(&str, &[&str], Vec<Material>, Result<(), &str>)> = vec![
+    type Case<'a> = (&'static str, &'a [&'a str], Vec<Material>, Result<(), &'static str>);
+    let cases: Vec<Case<'_>> = vec![
         ("good", &only, vec![good.clone()], Ok(())),
         ("one of two keys", &both, vec![good.clone()], Ok(())),
         ("after a bad one", &only, vec![other.signed(&payload(&wanted)), good.clone()], Ok(())),
