@@ -11,6 +11,9 @@ pub enum Error {
     /// Objects remain in a namespace that is being deleted.
     #[error("namespace {name}: {what}")]
     NamespaceContent { name: String, what: String },
+    /// The cloud does not do as asked.
+    #[error(transparent)]
+    Cloud(#[from] crate::cloud::Failure),
 }
 
 impl Error {
@@ -19,7 +22,7 @@ impl Error {
         match self {
             Self::Client(e) => e.is_conflict() || e.is_not_found() || e.is_namespace_terminating(),
             Self::HashCollision { .. } => true,
-            Self::NamespaceContent { .. } => false,
+            Self::NamespaceContent { .. } | Self::Cloud(_) => false,
         }
     }
 }

@@ -12,6 +12,7 @@
 //! - Nothing polls: what must happen at a time is a key that comes back at that time.
 
 mod claim;
+mod cloud;
 mod cluster_role_aggregation;
 mod conditions;
 mod deployment;
@@ -32,5 +33,6 @@ mod table;
 mod taint_eviction;
 mod view;
 
+pub use cloud::{Failure as CloudFailure, Provider as CloudProvider};
 pub use error::Error;
 pub use run::{Config, run};

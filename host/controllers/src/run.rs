@@ -1,5 +1,6 @@
 //! The driver: caches → keys → queue → reconcile, for any controller.
 
+use crate::cloud::{self, Active, Cloud};
 use crate::error::Error;
 use crate::table;
 use async_trait::async_trait;
@@ -23,6 +24,8 @@ pub struct Config {
     pub node_grace: Duration,
     /// The same for a node that never reported (`--node-startup-grace-period`).
     pub node_startup_grace: Duration,
+    /// The cloud's provider, which may come and change at any time.
+    pub cloud: cloud::Provider,
 }
 
 impl Default for Config {
@@ -32,6 +35,7 @@ impl Default for Config {
             root_ca: String::new(),
             node_grace: Duration::from_secs(40),
             node_startup_grace: Duration::from_secs(60),
+            cloud: watch::channel(None).1,
         }
     }
 }
@@ -40,6 +44,8 @@ impl Default for Config {
 pub(crate) struct Context {
     pub client: Client,
     pub config: Config,
+    /// The provider of `config`, once it is initialised.
+    pub cloud: Cloud,
 }
 
 /// Names one piece of work. `gvr` is empty where the controller has one kind of key only.
@@ -65,6 +71,10 @@ pub(crate) trait Controller: Send + Sync {
     fn follows_kinds(&self) -> bool {
         false
     }
+    /// The cloud's provider, for controllers that work with it: when another takes over, every key comes again.
+    fn outside(&self) -> Option<watch::Receiver<Option<Active>>> {
+        None
+    }
     /// The keys that a change touches. May keep an index of its own up to date; must not block.
     fn keys(&self, gvr: &Gvr, change: &Change) -> Vec<Key>;
     async fn reconcile(&self, key: &Key) -> Result<Next, Error>;
@@ -72,15 +82,17 @@ pub(crate) trait Controller: Send + Sync {
 
 /// Runs all controllers until `shutdown`; returns when work under way has ended.
 pub async fn run(client: Client, config: Config, shutdown: CancellationToken) {
-    let context = Context { client, config };
+    let (active, cloud) = Cloud::channel();
+    let context = Context { client, config, cloud };
     let mut controllers = JoinSet::new();
+    controllers.spawn(cloud::initialize(context.config.cloud.clone(), active, shutdown.child_token()));
     for row in table::ROWS.iter().filter(|row| !context.config.disable.iter().any(|d| d == row.name)) {
         // Each acts under the account that its role is bound to.
         let client = match table::account(row.name) {
             "" => context.client.clone(),
             account => context.client.with_user(UserInfo::service_account("kube-system", account)),
         };
-        let own = Context { client, config: context.config.clone() };
+        let own = Context { client, config: context.config.clone(), cloud: context.cloud.clone() };
         let controller = (row.make)(&own);
         controllers.spawn(drive(row.name, row.workers, controller, own.client, shutdown.child_token()));
     }
@@ -113,9 +125,20 @@ async fn drive(name: &'static str, workers: usize, controller: Arc<dyn Controlle
     for _ in 0..workers {
         tasks.spawn(work(name, controller.clone(), queue.clone()));
     }
+    let mut outside = controller.outside();
     loop {
+        let turned = async {
+            match &mut outside {
+                Some(receiver) => receiver.changed().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = shutdown.cancelled() => break,
+            changed = turned => match changed {
+                Ok(()) => everything(&*controller, &feeds, &queue),
+                Err(_) => outside = None,
+            },
             Ok(()) = rows_changed.changed() => {
                 for (gvr, cache, stop) in follow(&controller, &client, &mut feeds, &queue, &shutdown) {
                     tasks.spawn(feed(controller.clone(), gvr, cache.subscribe(), queue.clone(), stop));
@@ -125,6 +148,17 @@ async fn drive(name: &'static str, workers: usize, controller: Arc<dyn Controlle
     }
     queue.shut_down();
     while tasks.join_next().await.is_some() {}
+}
+
+/// Every key comes again.
+fn everything(controller: &dyn Controller, feeds: &HashMap<Gvr, (Arc<Cache>, CancellationToken)>, queue: &WorkQueue<Key>) {
+    for (gvr, (cache, _)) in feeds {
+        for object in cache.list("") {
+            let (namespace, name) = (object.namespace().to_owned(), object.name().to_owned());
+            let change = Change { namespace, name, kind: ChangeKind::Added, old: None, new: Some(object) };
+            controller.keys(gvr, &change).into_iter().for_each(|key| queue.add(key));
+        }
+    }
 }
 
 /// Ends the feeds of kinds that are gone, whose objects are gone with them, and tells which are new.

@@ -2,8 +2,8 @@
 
 use crate::run::{Context, Controller};
 use crate::{
-    cluster_role_aggregation, deployment, endpoint_slice, endpoints, garbage, namespace, node_lifecycle, pod_gc, replica_set, root_ca,
-    service_account, service_account_token, taint_eviction,
+    cloud, cluster_role_aggregation, deployment, endpoint_slice, endpoints, garbage, namespace, node_lifecycle, pod_gc, replica_set,
+    root_ca, service_account, service_account_token, taint_eviction,
 };
 use std::sync::Arc;
 
@@ -31,6 +31,11 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "pod-garbage-collector", workers: 2, make: pod_gc::make },
     Row { name: "clusterrole-aggregation", workers: 1, make: cluster_role_aggregation::make },
     Row { name: "taint-eviction", workers: 8, make: taint_eviction::make },
+    // These work with the cloud's provider, by upstream's names of them (`k8s.io/cloud-provider/names`).
+    Row { name: "cloud-node", workers: 1, make: cloud::node::make },
+    Row { name: "cloud-node-lifecycle", workers: 1, make: cloud::node_lifecycle::make },
+    Row { name: "service", workers: 1, make: cloud::service::make },
+    Row { name: "route", workers: 1, make: cloud::route::make },
 ];
 
 /// The service account in `kube-system` that a controller acts under, empty for `system:kube-controller-manager` itself: upstream's names in
@@ -52,7 +57,9 @@ pub(crate) fn account(controller: &str) -> &str {
         "serviceaccount" => "service-account-controller",
         "garbagecollector" => "generic-garbage-collector",
         "horizontalpodautoscaling" => "horizontal-pod-autoscaler",
-        "nodelifecycle" | "taint-eviction" => "node-controller",
+        "nodelifecycle" | "taint-eviction" | "cloud-node" | "cloud-node-lifecycle" => "node-controller",
+        "service" => "service-controller",
+        "route" => "route-controller",
         "resourcequota" => "resourcequota-controller",
         "clusterrole-aggregation" => "clusterrole-aggregation-controller",
         "ttl-after-finished" => "ttl-after-finished-controller",
