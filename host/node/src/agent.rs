@@ -1,5 +1,6 @@
 //! What every part of the agent shares.
 
+use crate::adapters::Adapters;
 use crate::config::Config;
 use crate::fields::Facts;
 use crate::machine::Machine;
@@ -34,6 +35,7 @@ pub struct Agent {
     pub runtime_classes: Arc<Cache>,
     pub sources: Sources,
     pub runs: Runs,
+    pub adapters: Adapters,
     /// Cancelled when the archives that were laid ready are imported: only then an image is known to be absent.
     pub imported: CancellationToken,
     /// Every operation of every pod.
@@ -65,6 +67,7 @@ impl Agent {
                 tokens: Arc::new(Tokens::new(client.api(&gvr::service_accounts()))),
             },
             runs: Runs::default(),
+            adapters: Adapters::new(config.adapters.clone()),
             imported: CancellationToken::new(),
             tasks: TaskTracker::new(),
             config,

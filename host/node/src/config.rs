@@ -1,9 +1,11 @@
 //! What the agent is told. One file of `cli` reads flags and fills this in.
 
+use interfaces::adapt::AdapterSet;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 #[derive(Clone)]
 pub struct Config {
@@ -31,6 +33,8 @@ pub struct Config {
     pub insecure_registries: Vec<String>,
     /// Further certificate authorities for registries, PEM.
     pub registry_roots: Vec<Vec<u8>>,
+    /// Plugins that adapt containers' logs. A set without any unless someone provides them.
+    pub adapters: watch::Receiver<AdapterSet>,
     /// Pods may mount and make namespaces. Without it, only wasm pods without memory volumes run.
     pub privileged: bool,
 }
@@ -61,6 +65,7 @@ impl Config {
             resolv_conf: PathBuf::from("/etc/resolv.conf"),
             insecure_registries: Vec::new(),
             registry_roots: Vec::new(),
+            adapters: watch::channel(Some(Arc::default())).1,
             privileged: nix::unistd::geteuid().is_root(),
         }
     }

@@ -1,7 +1,7 @@
 //! The node agent: what the kubelet does, for pods of wasm and OCI containers alike.
 //!
 //! Reading order: [`run`] → [`registration`] and [`lease`] (the node's own object and heartbeat, apart from pod work) →
-//! [`manager`] (a task per pod) → [`pod`] (state machine, operations, status) → [`volumes`], [`probes`], [`serve`].
+//! [`manager`] (a task per pod) → [`pod`] (state machine, operations, status) → [`volumes`], [`adapters`], [`probes`], [`serve`].
 //!
 //! Invariants
 //! - The API is reached through the client only; the node is a user like any other.
@@ -11,6 +11,7 @@
 //! - A failure of the node (network, disk, runtime) is retried and told by events; it never makes a pod Failed.
 //! - One task owns all that is known of a pod, and only it writes the pod's status.
 
+mod adapters;
 mod agent;
 mod backoff;
 mod config;

@@ -21,6 +21,7 @@ mod worker;
 #[cfg(test)]
 mod worker_tests;
 
+pub use start::log_path;
 pub use worker::{Known, Worker};
 
 use crate::agent::Agent;

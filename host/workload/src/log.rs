@@ -7,8 +7,9 @@ mod read;
 mod rotate;
 mod write;
 
-pub use read::{ReadOptions, read};
-pub use rotate::Rotation;
+pub use follow::Watch;
+pub use read::{ReadOptions, parse, read};
+pub use rotate::{Rotation, rotated};
 pub use write::{LineWriter, LogWriter, pump};
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -26,6 +27,18 @@ impl Stream {
             Self::Stderr => "stderr",
         }
     }
+}
+
+/// One line as the file has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Nanoseconds since the epoch.
+    pub time: u64,
+    pub stream: Stream,
+    /// The text goes on in the stream's next line.
+    pub continues: bool,
+    /// Without its newline.
+    pub text: Vec<u8>,
 }
 
 /// Length of [`timestamp`]'s result, always.

@@ -51,6 +51,9 @@ pub(super) fn adopt(worker: &mut Worker, mut known: Known) {
             worker.report.freeze();
         }
     }
+    for run in worker.runs_of() {
+        worker.adapted(&run.state);
+    }
     let alive: Vec<ContainerId> = worker.runs_of().filter(|r| r.state.phase != Phase::Exited).map(|r| r.state.id.clone()).collect();
     for id in alive {
         worker.agent.runs.began(&id);

@@ -9,6 +9,10 @@ pub async fn cleanup(agent: &Agent, pod: &PodRef, logs: bool) -> Result<(), Stri
     for (name, runtime) in &agent.runtimes {
         runtime.remove_pod(pod).await.map_err(|e| format!("{name}: {e}"))?;
     }
+    agent.adapters.settle(&pod.uid).await;
+    if logs {
+        agent.adapters.forget(pod);
+    }
     agent.sources.tokens.forget(&pod.uid);
     agent.network.detach(pod).await.map_err(|e| super::prepare::chain(&e))?;
     let config = &agent.config;

@@ -334,6 +334,7 @@ impl Worker {
                     tracing::debug!(runtime = name, %error, "old run is not removed");
                 }
             }
+            agent.adapters.discard(&id, &log_dir);
             let _ = std::fs::remove_file(start::log_path(&log_dir, old));
         });
     }

@@ -4,12 +4,13 @@
 use super::prepare::Prepared;
 use super::slot::Run;
 use super::status::spec_of;
+use crate::adapters::plan::Plan;
 use crate::agent::Agent;
 use crate::images;
 use crate::{env, resources, security, volumes};
 use client::Type;
 use image::{Image, Platform, PullOptions};
-use interfaces::workload::{self, ContainerId, ContainerState, ImageSource, Phase};
+use interfaces::workload::{self, ContainerId, ContainerState, ImageSource, Phase, Sandbox};
 use object::{Object, ObjectRef};
 use std::path::Path;
 use std::sync::Arc;
@@ -83,6 +84,10 @@ async fn run(job: &Job) -> Result<Outcome, Outcome> {
     let mut sandbox = job.prepared.sandbox.clone();
     // A container that brings its own file keeps it.
     sandbox.etc.retain(|file| resolved.mounts.iter().all(|m| m.target != file.target));
+    if let Some(plan) = adapted(job, spec, &sandbox, &resolved).map_err(|m| fail("CreateContainerConfigError", m))? {
+        plan.save().map_err(|e| fail("CreateContainerConfigError", format!("log folder {}: {e}", plan.folder.display())))?;
+        resolved.log_path = Plan::raw(&plan.folder, plan.attempt);
+    }
     let started = runtime.start(&sandbox, &resolved).await;
     let run = |state: ContainerState| Run { state, runtime: runtime_name, image_id: images::id(&image) };
     match started {
@@ -246,6 +251,14 @@ async fn resolve(job: &Job, spec: &PodSpec, container: &Container, image: &Image
         stop_signal: images::signal(stop_signal),
         grants: prepared.grants.clone(),
     })
+}
+
+/// What the pod's annotations want to be adapted of this run.
+fn adapted(job: &Job, spec: &PodSpec, sandbox: &Sandbox, container: &workload::Container) -> Result<Option<Plan>, String> {
+    let all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let names: Vec<&str> = all.map(|c| c.name.as_str()).collect();
+    let folder = container.log_path.parent().unwrap_or(Path::new("/"));
+    Plan::new(&job.object, &names, &container.name, job.attempt, folder, sandbox, &container.mounts)
 }
 
 pub fn log_path(container_dir: &Path, attempt: u32) -> std::path::PathBuf {

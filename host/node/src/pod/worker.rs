@@ -227,6 +227,9 @@ impl Worker {
     /// Takes in what a runtime says; a run that ended takes its probes with it.
     pub(super) fn observe(&mut self, index: usize, mut run: Run) {
         self.explain(index, &mut run);
+        if self.slots.get(index).is_some() {
+            self.adapted(&run.state);
+        }
         let Some(slot) = self.slots.get_mut(index) else { return };
         let id = run.state.id.clone();
         match run.state.phase {
@@ -244,6 +247,13 @@ impl Worker {
         {
             *probes = None;
         }
+    }
+
+    /// Has the run's log adapted, if the pod asks for it.
+    pub(super) fn adapted(&self, state: &ContainerState) {
+        let pod = &self.pod;
+        let folder = self.agent.config.log_dir(&pod.namespace, &pod.name, &pod.uid).join(&state.id.name);
+        self.agent.adapters.observe(&state.id, &folder, state.phase == Phase::Exited);
     }
 
     /// `terminationMessagePolicy: FallbackToLogsOnError`.

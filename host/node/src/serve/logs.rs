@@ -99,9 +99,18 @@ async fn open(agent: &Agent, namespace: &str, pod: &str, container: &str, option
         }));
     };
     let id = ContainerId { pod_uid: object.uid().to_owned(), name: container.to_owned(), attempt: *attempt };
+    let drained = agent.adapters.drained(&id);
     let ended = match agent.runs.alive(&id) {
-        Some(token) => async move { token.cancelled().await }.boxed(),
-        None => futures::future::ready(()).boxed(),
+        Some(token) => async move {
+            token.cancelled().await;
+            drained.await;
+        }
+        .boxed(),
+        None => {
+            // What it wrote last is on its way.
+            drained.await;
+            futures::future::ready(()).boxed()
+        }
     };
     let stream = read(path, read_options, ended).await;
     let stream = stream.map_err(|e| (StatusCode::INTERNAL_SERVER_ERROR, format!("log of container \"{container}\": {e}")))?;

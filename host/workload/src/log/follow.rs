@@ -4,13 +4,15 @@ use std::io;
 use std::path::Path;
 use tokio::net::unix::pipe::Receiver;
 
-pub(super) struct Watch {
+/// Tells of changes of a file and of those beside it.
+pub struct Watch {
     /// An inotify descriptor is read as a pipe is.
     inotify: Receiver,
 }
 
 impl Watch {
-    pub(super) fn new(log: &Path) -> io::Result<Self> {
+    /// Watches the directory of `log`, which must exist.
+    pub fn new(log: &Path) -> io::Result<Self> {
         use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
         let inotify = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
         let directory = log.parent().unwrap_or(Path::new("."));
@@ -19,7 +21,7 @@ impl Watch {
     }
 
     /// Returns when something in the directory has changed since the last call.
-    pub(super) async fn changed(&self) -> io::Result<()> {
+    pub async fn changed(&self) -> io::Result<()> {
         self.inotify.readable().await?;
         // What changed does not matter: the reader looks at the file.
         let mut events = [0_u8; 4096];

@@ -1,7 +1,7 @@
 //! Reading, with the options of `kubectl logs`. Source: `k8s.io/cri-client/pkg/logs/logs.go`.
 
 use super::follow::Watch;
-use super::{Stream, TIMESTAMP, timestamp};
+use super::{Entry, Stream, TIMESTAMP, timestamp};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -199,6 +199,18 @@ fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((line.get(..space)?, line.get(space + 1..)?))
 }
 
+/// A line of a log file, with or without its newline. `None` for what has another form.
+pub fn parse(line: &[u8]) -> Option<Entry> {
+    let (time, rest) = split(line)?;
+    let (stream, rest) = split(rest)?;
+    let (tag, text) = split(rest)?;
+    let stream = [Stream::Stdout, Stream::Stderr].into_iter().find(|known| known.name().as_bytes() == stream)?;
+    let format = &time::format_description::well_known::Rfc3339;
+    let time = time::OffsetDateTime::parse(std::str::from_utf8(time).ok()?, format).ok()?.unix_timestamp_nanos();
+    let text = text.strip_suffix(b"\n").unwrap_or(text).to_vec();
+    Some(Entry { time: u64::try_from(time).ok()?, stream, continues: tag == b"P" || tag.starts_with(b"P:"), text })
+}
+
 /// Seeks to the start of the last `lines` lines, reading from the end.
 fn seek_to_tail(file: &mut File, lines: u64) -> io::Result<()> {
     let mut position = file.seek(SeekFrom::End(0))?;
@@ -229,6 +241,20 @@ fn seek_to_tail(file: &mut File, lines: u64) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn lines_are_parsed() {
+        let parsed =
+            |line: &str| super::parse(line.as_bytes()).map(|e| (e.time, e.stream.name(), e.continues, String::from_utf8(e.text).unwrap()));
+        let check = |line: &str, expect: Option<(u64, &'static str, bool, &str)>| {
+            assert_eq!(parsed(line), expect.map(|(t, s, c, x)| (t, s, c, x.to_owned())), "{line}");
+        };
+        check("1970-01-01T00:00:01.000000002Z stdout F a b\n", Some((1_000_000_002, "stdout", false, "a b")));
+        check("1970-01-01T00:00:00.000000000Z stderr P ", Some((0, "stderr", true, "")));
+        check("1970-01-01T00:00:00.000000000Z stdin F a", None);
+        check("yesterday stdout F a", None);
+        check("", None);
+    }
+
     use super::super::{LogWriter, Rotation};
     use super::*;
     use std::time::{Duration, UNIX_EPOCH};

@@ -47,7 +47,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Rotated files of `path`, oldest first.
-fn rotated(path: &Path) -> io::Result<Vec<PathBuf>> {
+pub fn rotated(path: &Path) -> io::Result<Vec<PathBuf>> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Ok(Vec::new());
     };

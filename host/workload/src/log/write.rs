@@ -1,13 +1,13 @@
 //! Writing: bytes of a stream become CRI lines. The writer is synchronous (an append to the page cache), so that it can be
 //! called from a wasm guest's output stream as well as from an async pump.
 
-use super::{Rotation, Stream, timestamp};
+use super::{Entry, Rotation, Stream, timestamp};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// A longer line is split, as containerd's `max_container_log_line_size` does.
@@ -41,6 +41,42 @@ impl LogWriter {
     pub fn stream(&self, stream: Stream) -> LineWriter {
         LineWriter { file: self.file.clone(), stream, pending: Vec::new(), out: Vec::new() }
     }
+
+    /// Appends lines with the times they have. A newline within a text ends a line; a text that is too long is split.
+    ///
+    /// # Errors
+    /// The file cannot be written to: nothing, or a part, was appended.
+    pub fn append(&self, entries: &[Entry]) -> io::Result<()> {
+        let mut out = Vec::new();
+        for entry in entries {
+            let time = timestamp(UNIX_EPOCH + Duration::from_nanos(entry.time));
+            let mut lines = entry.text.split(|byte| *byte == b'\n').peekable();
+            while let Some(line) = lines.next() {
+                let mut pieces = line.chunks(LONGEST_LINE).peekable();
+                let last = lines.peek().is_none();
+                if pieces.peek().is_none() {
+                    put(&mut out, &time, entry.stream, if last && entry.continues { b'P' } else { b'F' }, &[]);
+                }
+                while let Some(piece) = pieces.next() {
+                    let goes_on = pieces.peek().is_some() || (last && entry.continues);
+                    put(&mut out, &time, entry.stream, if goes_on { b'P' } else { b'F' }, piece);
+                }
+            }
+        }
+        if out.is_empty() {
+            return Ok(());
+        }
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).append(&out)
+    }
+}
+
+fn put(out: &mut Vec<u8>, time: &str, stream: Stream, tag: u8, text: &[u8]) {
+    out.extend_from_slice(time.as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(stream.name().as_bytes());
+    out.extend_from_slice(&[b' ', tag, b' ']);
+    out.extend_from_slice(text);
+    out.push(b'\n');
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -218,6 +254,19 @@ mod tests {
         err.write(b"e1\n").unwrap();
         out.write(b"o2\n").unwrap();
         assert_eq!(lines(&path), ["stderr F e1", "stdout F o1 o2"]);
+    }
+
+    #[test]
+    fn entries_are_appended_as_lines() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("0.log");
+        let log = LogWriter::open(&path, Rotation::default()).unwrap();
+        let entry = |text: &str, continues| Entry { time: 1_000_000_002, stream: Stream::Stderr, continues, text: text.into() };
+        let long = "x".repeat(LONGEST_LINE + 1);
+        log.append(&[entry("a", false), entry("b\nc", true), entry("", false), entry(&long, false)]).unwrap();
+        let expect = ["F a", "F b", "P c", "F ", &format!("P {}", "x".repeat(LONGEST_LINE)), "F x"].map(|l| format!("stderr {l}"));
+        assert_eq!(lines(&path), expect);
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with("1970-01-01T00:00:01.000000002Z "));
     }
 
     #[test]
