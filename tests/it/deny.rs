@@ -37,7 +37,7 @@ const EXCEPTIONS: [(&str, &str); 2] = [
 const LAYERS: [&[&str]; 5] = [
     &["object"],
     &["expression", "interfaces", "registry", "store", "typed"],
-    &["client", "image", "workload", "etcd"],
+    &["author", "client", "image", "workload", "etcd"],
     &["apiserver", "scheduler", "controllers", "node", "net", "wasm", "oci"],
     &["cli"],
 ];

@@ -39,7 +39,7 @@ fn push(cluster: &Cluster, archive: &Path, to: &str, user: Option<(&str, &str)>)
         image::auth::parse(json.as_bytes()).expect("good credentials")
     });
     let options = PullOptions { insecure: vec![registry], auth: auth.unwrap_or_default(), ..PullOptions::default() };
-    cluster.typed(|_| async move { image::push(archive, &reference, &options).await.map_err(|error| format!("{error:?}")) })
+    cluster.typed(|_| async move { image::push(archive, &reference, &options).await.map(drop).map_err(|error| format!("{error:?}")) })
 }
 
 /// busybox by another name, so that no import has it.

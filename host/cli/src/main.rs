@@ -24,6 +24,9 @@ enum Command {
     /// List, import and remove images in this node's image store.
     #[command(subcommand)]
     Image(role::image::Command),
+    /// For authors of plugins: begin, build, test, measure, inspect and push one.
+    #[command(subcommand)]
+    Plugin(role::plugin::Command),
     /// Hold the wasm containers of a node (started by the server).
     #[command(hide = true)]
     WasmHost(role::wasm_host::Args),
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse_from(args).command {
         Command::Server(args) => role::server::run(*args),
         Command::Image(command) => role::image::run(command),
+        Command::Plugin(command) => role::plugin::run(command),
         Command::WasmHost(args) => role::wasm_host::run(args),
     };
     match done {

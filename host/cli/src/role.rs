@@ -1,5 +1,6 @@
 //! What the binary can be.
 
 pub mod image;
+pub mod plugin;
 pub mod server;
 pub mod wasm_host;

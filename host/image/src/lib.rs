@@ -34,6 +34,11 @@ pub use registry::{Progress, PullOptions};
 pub use store::Store;
 pub use verify::{Verified, Verifier};
 
+/// The digest of `bytes` as registries and statuses write it: `sha256:<hex>`.
+pub fn digest_of(bytes: &[u8]) -> String {
+    digest::Digest::of(bytes).to_string()
+}
+
 /// A name as users write it (`busybox`, `host:5000/app:v1`, `app@sha256:…`) in full form: registry, repository and tag or digest.
 pub fn reference(name: &str) -> Result<Reference, Error> {
     name.parse().map_err(|error: oci_client::ParseError| Error::InvalidReference { name: name.to_owned(), reason: error.to_string() })

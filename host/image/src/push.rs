@@ -18,8 +18,9 @@ use crate::registry::{PullOptions, client, explain, resolve};
 use crate::verify::material;
 use crate::{Reference, unpack};
 
-/// Pushes all that an OCI layout archive holds; its (only) image gets the reference's tag. Options as for a pull.
-pub async fn push(archive: &Path, reference: &Reference, options: &PullOptions) -> Result<(), Error> {
+/// Pushes all that an OCI layout archive holds; its (only) image gets the reference's tag. Options as for a pull. Gives the
+/// image's digest.
+pub async fn push(archive: &Path, reference: &Reference, options: &PullOptions) -> Result<String, Error> {
     let what = archive.display().to_string();
     let path = archive.to_path_buf();
     let files = tokio::task::spawn_blocking(move || read(&path)).await.map_err(|error| Error::invalid(&what, error))??;
@@ -30,7 +31,8 @@ pub async fn push(archive: &Path, reference: &Reference, options: &PullOptions) 
     };
     let client = connect(reference, options).await?;
     let push = Push { client, reference, files: &files, what: &what };
-    push.document(&image.digest, reference).await
+    push.document(&image.digest, reference).await?;
+    Ok(image.digest.clone())
 }
 
 /// Adds a signature of `digest` where cosign looks for it: as a layer of the manifest with the tag `sha256-<hex>.sig`, beside the

@@ -13,6 +13,7 @@ mod setup;
 mod test;
 mod toolchain;
 mod up;
+mod wit_docs;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -63,6 +64,12 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Write `docs/plugin-reference.md` from `wit/`.
+    WitDocs {
+        /// Only compare
+        #[arg(long)]
+        check: bool,
+    },
     /// Install what is missing and nothing else.
     Setup,
     /// Build with cargo's timing report.
@@ -93,6 +100,7 @@ fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Facts { folders } => schema::facts(&folders),
         Command::Schema { check } => schema::generate(check),
         Command::Kinds { check } => test::kinds(check),
+        Command::WitDocs { check } => wit_docs::generate(check),
         Command::Setup => setup::all(),
         Command::Timings => run::cargo(["build", "--release", "--package", "cli", "--timings"]),
     }

@@ -1,0 +1,18 @@
+//! Python, by `componentize-py`: CPython and the source in one component of 18 MB. Modules are fixed at build time.
+
+use super::read;
+use crate::tools::{COMPONENTIZE_PY, run};
+use crate::{Error, Project};
+use std::path::Path;
+
+pub fn build(project: &Project, scratch: &Path) -> Result<Vec<u8>, Error> {
+    let app = project.folder.join("app.py");
+    if !app.is_file() {
+        return Err(Error::Project { path: project.folder.clone(), cause: "it has no app.py".to_owned() });
+    }
+    let out = scratch.join("componentized.wasm");
+    let mut command = COMPONENTIZE_PY.command()?;
+    command.current_dir(&project.folder).arg("-d").arg(project.wit()).args(["-w", project.world(), "componentize", "app", "-o"]).arg(&out);
+    run(&mut command)?;
+    read(&out)
+}

@@ -1,0 +1,166 @@
+//! A new project, written from the embedded templates: `templates/<language>/common/` for what every world of a language has,
+//! `templates/<language>/<world>.<ext>` for the source, `templates/worlds/<world>/` for manifest and cases.
+
+use crate::contract;
+use crate::embedded::{SDK, TEMPLATES};
+use crate::error::at;
+use crate::project::{self, Language, Settings};
+use crate::{Error, Project};
+use std::path::{Path, PathBuf};
+
+/// Stands for the plugin's name in templates.
+const NAME: &str = "PLUGIN_NAME";
+
+/// Where the Rust SDK is put: it is a part of this version, as the contract is.
+const SDK_FOLDER: &str = "vendor/coracle-plugin";
+
+/// Longest name: it is also the image's and the object's.
+const LONGEST: usize = 63;
+
+/// Makes the folder `folder` a project of `world` in `language`, called as the folder.
+///
+/// # Errors
+/// `Exists`, `Name`, `NoTemplate`, `File`.
+pub fn create(folder: &Path, world: &str, language: Language) -> Result<Project, Error> {
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    check_name(&name)?;
+    let short = language.short();
+    let files = files(world, language).ok_or_else(|| Error::NoTemplate {
+        world: world.to_owned(),
+        language: short,
+        known: known().iter().map(|(world, language)| format!("{world} in {}", language.short())).collect::<Vec<_>>().join(", "),
+    })?;
+    if folder.exists() {
+        return Err(Error::Exists { path: folder.to_owned() });
+    }
+    let settings = Settings { name: name.clone(), world: spec_world(world).to_owned(), language, component: component(world), wit: None };
+    let text = toml::to_string(&settings).map_err(|error| Error::Project { path: folder.to_owned(), cause: error.to_string() })?;
+    let mut all = vec![(PathBuf::from(project::FILE), text), (PathBuf::from(".gitignore"), "build/\ntarget/\nnode_modules/\n".to_owned())];
+    all.extend(files.into_iter().map(|(path, text)| (path, text.replace(NAME, &name))));
+    all.extend(contract::files().iter().map(|(path, text)| (Path::new("wit").join(path), (*text).to_owned())));
+    if language == Language::Rust && world != "workload" {
+        all.extend(SDK.iter().map(|(path, text)| (Path::new(SDK_FOLDER).join(path), (*text).to_owned())));
+    }
+    write_all(folder, all)?;
+    Project::open(folder)
+}
+
+/// All worlds with a template, and in which language.
+pub fn known() -> Vec<(String, Language)> {
+    let mut found = Vec::new();
+    for (path, _) in TEMPLATES {
+        let Some((short, rest)) = path.split_once('/') else { continue };
+        if let Some(language) = Language::of(short)
+            && !rest.contains('/')
+            && let Some((world, _)) = rest.rsplit_once('.')
+        {
+            found.push((world.to_owned(), language));
+        }
+    }
+    found
+}
+
+/// What `spec.world` says for a template: a template may be of a part of a world.
+fn spec_world(template: &str) -> &str {
+    match template {
+        "scheduler-filter" | "scheduler-score" => "scheduler",
+        other => other,
+    }
+}
+
+fn component(template: &str) -> Option<String> {
+    (spec_world(template) != template).then(|| template.to_owned())
+}
+
+fn files(world: &str, language: Language) -> Option<Vec<(PathBuf, String)>> {
+    let short = language.short();
+    let mut found = Vec::new();
+    let mut has_source = false;
+    for (path, text) in TEMPLATES {
+        let inside = |folder: &str| path.strip_prefix(folder).map(PathBuf::from);
+        let place = if let Some(common) = inside(&format!("{short}/common/")) {
+            // Named so that nothing takes a template for a package of ours.
+            Some(if common.extension().is_some_and(|extension| extension == "template") { common.with_extension("") } else { common })
+        } else if path.strip_prefix(&format!("{short}/")).and_then(|rest| rest.rsplit_once('.')).is_some_and(|(stem, _)| stem == world) {
+            has_source = true;
+            Some(PathBuf::from(source(world, language)))
+        } else {
+            inside(&format!("worlds/{world}/"))
+        };
+        found.extend(place.map(|place| (place, (*text).to_owned())));
+    }
+    has_source.then_some(found)
+}
+
+fn source(world: &str, language: Language) -> &'static str {
+    match language {
+        Language::Rust if world == "workload" => "src/main.rs",
+        Language::Rust => "src/lib.rs",
+        Language::C => "plugin.c",
+        Language::Javascript => "plugin.js",
+        Language::Typescript => "plugin.ts",
+        Language::Python => "app.py",
+        Language::Go => "main.go",
+    }
+}
+
+/// Kubernetes' rule for an object's name; the first sign is a letter, for languages that use it as a word.
+fn check_name(name: &str) -> Result<(), Error> {
+    let wrong = |cause: &str| Err(Error::Name { name: name.to_owned(), cause: cause.to_owned() });
+    if name.is_empty() || name.len() > LONGEST {
+        return wrong("it has 1 to 63 characters");
+    }
+    if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        return wrong("it is made of a-z, 0-9 and -");
+    }
+    if !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.ends_with('-') {
+        return wrong("it begins with a letter and does not end with -");
+    }
+    Ok(())
+}
+
+/// Writes files below `folder`, making folders on the way.
+pub(crate) fn write_all(folder: &Path, files: impl IntoIterator<Item = (PathBuf, String)>) -> Result<(), Error> {
+    for (path, text) in files {
+        let path = folder.join(path);
+        if let Some(above) = path.parent() {
+            std::fs::create_dir_all(above).map_err(at("make", above))?;
+        }
+        std::fs::write(&path, text).map_err(at("write", &path))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_objects() {
+        for (name, good) in [("a", true), ("my-filter2", true), ("", false), ("A", false), ("2a", false), ("a-", false), ("a_b", false)] {
+            assert_eq!(check_name(name).is_ok(), good, "{name}");
+        }
+        assert!(check_name(&"a".repeat(64)).is_err());
+    }
+
+    #[test]
+    fn every_template_makes_a_project() {
+        let root = tempfile::tempdir().unwrap();
+        let known = known();
+        assert!(!known.is_empty());
+        for (world, language) in known {
+            let folder = root.path().join(format!("{world}-{}", language.short()));
+            let project = create(&folder, &world, language).unwrap();
+            assert!(project.manifest().is_file(), "{world}: no manifest");
+            assert!(std::fs::read_dir(project.cases()).unwrap().count() > 0, "{world}: no cases");
+            let manifest = std::fs::read_to_string(project.manifest()).unwrap();
+            assert!(!manifest.contains(NAME) && manifest.contains(&project.settings.name), "{manifest}");
+            assert!(folder.join(source(&world, language)).is_file());
+            assert!(folder.join("wit/worlds.wit").is_file());
+            let again = create(&folder, &world, language).unwrap_err().to_string();
+            assert!(again.contains("is there already"), "{again}");
+        }
+        let none = create(&root.path().join("x"), "no-such-world", Language::Rust).unwrap_err().to_string();
+        assert!(none.contains("there is no template of world no-such-world in rust; there is one for: "), "{none}");
+    }
+}
