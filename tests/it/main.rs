@@ -9,6 +9,7 @@ mod deny;
 mod etcd;
 mod identity;
 mod kubectl;
+mod languages;
 mod mixed;
 mod network;
 mod oci;

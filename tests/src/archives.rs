@@ -4,7 +4,7 @@ use crate::paths;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Guests that are examples; the others are `coracle.dev/test/NAME:v1`.
+/// Guests that are examples, as are the workloads in each language; the others are `coracle.dev/test/NAME:v1`.
 const EXAMPLES: [&str; 2] = ["hello-http", "log-shipper"];
 
 /// The image that most tests of OCI containers run.
@@ -22,7 +22,7 @@ pub fn archive(name: &str) -> PathBuf {
     // The name tells one build from another, so an archive that is there is the right one.
     let to = paths::scratch("archives").join(format!("{name}-{}-{}.tar", metadata.mtime(), metadata.len()));
     if !to.exists() {
-        let folder = if EXAMPLES.contains(&name) { "examples" } else { "test" };
+        let folder = if EXAMPLES.contains(&name) || name.ends_with("-workload") { "examples" } else { "test" };
         let reference = format!("coracle.dev/{folder}/{name}:v1");
         image::build::wasm_artifact(&guest, &reference, &to).unwrap_or_else(|error| panic!("image of {name}: {error}"));
     }

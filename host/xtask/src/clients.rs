@@ -13,7 +13,7 @@ const JAVASCRIPT: &str = "@kubernetes/client-node@1.4.0";
 
 /// Installs what is not there yet, into the folders that `tests` finds by [`paths::modules`].
 pub fn all() -> Result<()> {
-    install("python", PYTHON, |dir| {
+    install("python", PYTHON, PYTHON, |dir| {
         if run::output(Command::new("python3").args(["-m", "pip", "--version"])).is_err() {
             crate::setup::apt(&["python3-pip"])?;
         }
@@ -29,7 +29,7 @@ pub fn all() -> Result<()> {
         ];
         run::run(Command::new("python3").args(pip).arg(dir).arg(PYTHON))
     })?;
-    install("node", JAVASCRIPT, |dir| {
+    install("node", JAVASCRIPT, JAVASCRIPT, |dir| {
         let missing: Vec<&str> = [("node", "nodejs"), ("npm", "npm")].iter().filter(|(p, _)| !run::has(p)).map(|(_, p)| *p).collect();
         crate::setup::apt(&missing)?;
         let npm = ["install", "--silent", "--no-audit", "--no-fund", "--prefix"];
@@ -37,17 +37,17 @@ pub fn all() -> Result<()> {
     })
 }
 
-/// A marker names what is installed: another version is installed anew, and a broken attempt again.
-fn install(language: &str, package: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+/// Installs into [`paths::modules`] what `version` tells. A marker names it: another version is installed anew, and a broken attempt again.
+pub fn install(language: &str, version: &str, shown: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let dir = paths::modules(language);
     let marker = dir.join(".installed");
-    if std::fs::read_to_string(&marker).is_ok_and(|installed| installed == package) {
+    if std::fs::read_to_string(&marker).is_ok_and(|installed| installed == version) {
         return Ok(());
     }
-    say(format!("fetching {package}"));
+    say(format!("fetching {shown}"));
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir)?;
     make(&dir)?;
-    std::fs::write(marker, package)?;
+    std::fs::write(marker, version)?;
     Ok(())
 }

@@ -4,8 +4,10 @@
 //! A guest with `[package.metadata.coracle] plugin = true` is built without WASI for `wasm32-unknown-unknown` and made a
 //! component here: the smallest form, importing only what its world names. Every other guest is built for
 //! `wasm32-wasip2`, which gives a component directly.
+//!
+//! Guests in other languages: [`languages`].
 
-use crate::{paths, run, toolchain};
+use crate::{languages, paths, run, toolchain};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -46,9 +48,35 @@ impl Package {
     }
 }
 
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only the guests in this language: rust, c, go, javascript, typescript, python
+    #[arg(long, value_delimiter = ',')]
+    lang: Vec<String>,
+    /// Build nothing: fail when the committed bindings are not of this contract
+    #[arg(long)]
+    check: bool,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    if args.check {
+        return languages::check_bindings();
+    }
+    if args.lang.is_empty() {
+        return build().map(drop);
+    }
+    if args.lang.iter().any(|name| name == "rust") {
+        build_those(&WORKSPACES)?;
+    }
+    let others: Vec<&str> = args.lang.iter().map(String::as_str).filter(|name| *name != "rust").collect();
+    languages::build(&others).map(drop)
+}
+
 /// Builds all guests and gives the paths of the components.
 pub fn build() -> Result<Vec<PathBuf>> {
-    build_those(&WORKSPACES)
+    let mut made = build_those(&WORKSPACES)?;
+    made.extend(languages::build(&languages::names().collect::<Vec<_>>())?);
+    Ok(made)
 }
 
 /// The guests that `up` shows: shipped plugins and examples.

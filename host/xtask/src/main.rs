@@ -5,6 +5,7 @@ mod clients;
 mod fuzz;
 mod guests;
 mod images;
+mod languages;
 mod lint;
 mod paths;
 mod run;
@@ -38,7 +39,7 @@ enum Command {
     /// Type-check the workspace with all its tests.
     Check,
     /// Build the wasm guests: plugins, examples and test guests.
-    Guests,
+    Guests(guests::Args),
     /// Make the images of the examples and tests from distribution packages.
     Images,
     /// Build the release binary and print the benchmark tables.
@@ -93,7 +94,7 @@ fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Test(args) => test::test(&args),
         Command::Lint => lint::lint(),
         Command::Check => run::cargo(["check", "--workspace", "--all-targets"]),
-        Command::Guests => guests::build().map(drop),
+        Command::Guests(args) => guests::run(&args),
         Command::Images => images::build().map(drop),
         Command::Bench(args) => bench::bench(&args),
         Command::Fuzz(args) => fuzz::fuzz(&args),
