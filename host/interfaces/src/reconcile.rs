@@ -129,4 +129,7 @@ pub trait Reconciler: Send + Sync {
     /// # Errors
     /// What is to be tried again, and what is not.
     async fn reconcile(&self, request: Request) -> Result<Outcome, ReconcileError>;
+
+    /// It was idle for long: lets go of what the next call can make anew.
+    fn rest(&self) {}
 }

@@ -4,6 +4,7 @@
 //! A plugin has no network, no files and no environment. It imports what its world names, and what `spec.grants` adds.
 
 mod bindings;
+pub mod controllers;
 mod guest;
 pub mod loader;
 mod mirror;
