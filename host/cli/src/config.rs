@@ -139,6 +139,10 @@ pub struct ServerArgs {
     #[command(flatten)]
     pub leader: store::LeaderArgs,
 
+    /// KubeSchedulerConfiguration (kubescheduler.config.k8s.io/v1): profiles, their plugins, weights and arguments
+    #[arg(long, value_name = "FILE", help_heading = "Parts")]
+    pub scheduler_config: Option<PathBuf>,
+
     /// Part that does not run (may be repeated or comma-separated)
     #[arg(long, value_name = "PART", value_delimiter = ',', help_heading = "Parts")]
     pub disable: Vec<Part>,

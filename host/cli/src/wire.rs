@@ -153,15 +153,16 @@ async fn start(
         let client = client.with_user(component("system:kube-scheduler", &[]));
         let (election, shutdown) = (election.clone(), shutdown.clone());
         let waits = args.runs(Part::Plugins);
+        let config = scheduler_config(args)?;
         parts.spawn(async move {
             let run = |term: CancellationToken| {
-                let (client, mut plugin_set) = (client.clone(), plugin_set.clone());
+                let (client, config, mut plugin_set) = (client.clone(), config.clone(), plugin_set.clone());
                 async move {
                     // Plugins that exist are asked from the first pod on. Should their loader end before, so does the wait.
                     if waits {
                         let _loaded = term.run_until_cancelled(plugin_set.changed()).await;
                     }
-                    scheduler::run(client, scheduler::Config::default(), plugin_set, term).await;
+                    scheduler::run(client, config, plugin_set, term).await;
                 }
             };
             election.run(&client, "kube-scheduler", shutdown, run).await;
@@ -247,6 +248,15 @@ fn agent(
     let network: Arc<dyn PodNetwork> = network.clone();
     let run = node::run(client, config, vec![wasm, oci], network, images, shutdown.clone());
     Ok(async move { run.await.context("node agent") })
+}
+
+/// `--scheduler-config`, read before anything is scheduled.
+fn scheduler_config(args: &ServerArgs) -> Result<scheduler::Config> {
+    let Some(file) = &args.scheduler_config else { return Ok(scheduler::Config::default()) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read --scheduler-config {}", file.display()))?;
+    let value: serde_json::Value = serde_yaml_ng::from_str(&text).with_context(|| format!("--scheduler-config {}", file.display()))?;
+    let configuration = scheduler::Configuration::of(&value).with_context(|| format!("--scheduler-config {}", file.display()))?;
+    Ok(scheduler::Config { configuration, ..scheduler::Config::default() })
 }
 
 /// Gets a plugin's image as the node agent gets a pod's: from the store, else from its registry.

@@ -1,9 +1,17 @@
-//! Scheduler plugins: `k8s.io/kube-scheduler/framework/interface.go`, in batch form, mirrored by `wit/scheduler.wit`.
+//! Scheduler plugins: `k8s.io/kube-scheduler/framework/interface.go`, in batch form, mirrored by `wit/scheduler*.wit`.
 //! The scheduler cannot tell a native plugin from a wasm one.
 //!
-//! A plugin sees a table of nodes with a version. `filter` and `score` are called once per pod for all candidates.
+//! A plugin sees a table of nodes with a version. What concerns nodes is asked once per pod for all candidates; what
+//! concerns waiting pods is asked once for all of them.
 
-use async_trait::async_trait;
+mod answers;
+mod plugin;
+mod points;
+
+pub use answers::{Bind, Code, FailurePolicy, Permit, PluginError, PostFilter, PreFilter, PreScore, Refusal, Refused, Rejection, SortKey};
+pub use plugin::{PluginRow, PluginSet, PodsChange, PodsOn, SchedulePlugin, Waiting, WaitingPods};
+pub use points::{Events, Happened, Points};
+
 use object::Object;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,70 +65,3 @@ pub struct NodeTable {
     pub version: u64,
     pub nodes: Vec<Arc<NodeView>>,
 }
-
-/// Why a node was refused. Codes as upstream's `fwk.Code`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    pub node: u32,
-    pub code: Code,
-    /// As it stands in the pod's event: `0/3 nodes are available: 2 <reason>, 1 <reason>.`
-    pub reason: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Code {
-    Unschedulable,
-    UnschedulableAndUnresolvable,
-}
-
-/// The plugin itself failed: trap, timeout, memory excess, or it is not loaded.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PluginError {
-    #[error("plugin {plugin} trapped: {cause}")]
-    Trap { plugin: String, cause: String },
-    #[error("plugin {plugin} exceeded its time of {limit_ms} ms")]
-    Timeout { plugin: String, limit_ms: u64 },
-    #[error("plugin {plugin} exceeded its memory of {limit_mib} MiB")]
-    Memory { plugin: String, limit_mib: u64 },
-    #[error("plugin {plugin} failed: {cause}")]
-    Failed { plugin: String, cause: String },
-}
-
-/// What to do when a plugin fails.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FailurePolicy {
-    /// The pod's cycle fails and is retried: a broken filter never lets a pod pass.
-    #[default]
-    Fail,
-    /// As if the plugin were not there for this pod.
-    Ignore,
-}
-
-/// A scheduler plugin. Methods default to "no opinion".
-#[async_trait]
-pub trait SchedulePlugin: Send + Sync {
-    fn name(&self) -> &str;
-
-    /// Refuses some of `candidates` (numbers into `nodes`); all others pass.
-    async fn filter(&self, _pod: &PodView, _nodes: &NodeTable, _candidates: &[u32]) -> Result<Vec<Refusal>, PluginError> {
-        Ok(Vec::new())
-    }
-
-    /// One score of 0..=100 for each of `candidates`, in their order. Empty: no opinion.
-    async fn score(&self, _pod: &PodView, _nodes: &NodeTable, _candidates: &[u32]) -> Result<Vec<i64>, PluginError> {
-        Ok(Vec::new())
-    }
-}
-
-/// A plugin with the settings that the scheduler applies.
-#[derive(Clone)]
-pub struct PluginRow {
-    pub plugin: Arc<dyn SchedulePlugin>,
-    pub filters: bool,
-    pub scores: bool,
-    pub weight: i64,
-    pub failure_policy: FailurePolicy,
-}
-
-/// The loaded wasm plugins, replaced whole on each change. `wasm` writes, `scheduler` reads.
-pub type PluginSet = Arc<Vec<PluginRow>>;

@@ -2,12 +2,13 @@
 //! With `outside`, a plugin from outside that lets everything pass is asked, too: what the table for such plugins costs.
 //! Only the scheduler's own work is measured: taking the pod from the queue, filter, score, assume.
 
-use interfaces::schedule::{FailurePolicy, PluginRow, SchedulePlugin};
+use interfaces::schedule::{FailurePolicy, PluginRow, Points, SchedulePlugin};
 use object::{Object, json};
 use scheduler::cluster::Cluster;
+use scheduler::config::Configuration;
 use scheduler::cycle::{Cycle, Nominated};
-use scheduler::plugins::table;
 use scheduler::pod::PodInfo;
+use scheduler::profile::{DEFAULT_NAME, Profiles};
 use scheduler::queue::Queue;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,9 +25,17 @@ fn main() {
     let mut arguments = std::env::args().skip(1).filter_map(|a| a.parse::<usize>().ok());
     let (nodes, pods) = (arguments.next().unwrap_or(5000), arguments.next().unwrap_or(20_000));
     let (mut cluster, mut queue, mut cycle) = (Cluster::default(), Queue::default(), Cycle::default());
-    let outside = PluginRow { plugin: Arc::new(Outside), filters: true, scores: false, weight: 1, failure_policy: FailurePolicy::Fail };
+    let outside = PluginRow {
+        plugin: Arc::new(Outside),
+        points: Points::FILTER,
+        weight: 1,
+        failure_policy: FailurePolicy::Fail,
+        profiles: Vec::new(),
+    };
     let with_outside = std::env::args().any(|a| a == "outside");
-    let rows = table::rows(&Arc::new(if with_outside { vec![outside] } else { Vec::new() }));
+    let outside = Arc::new(if with_outside { vec![outside] } else { Vec::new() });
+    let profiles = Profiles::build(&Configuration::default(), &outside);
+    let Some(profile) = profiles.of(DEFAULT_NAME) else { return };
     for i in 0..nodes {
         let node = json!({
             "metadata": { "name": format!("node-{i}"), "labels": { "kubernetes.io/hostname": format!("node-{i}"), "zone": i % 3 } },
@@ -46,13 +55,13 @@ fn main() {
         .collect();
     let start = Instant::now();
     for object in objects {
-        queue.set(Arc::new(PodInfo::new(object)), &rows, start);
+        queue.set(Arc::new(PodInfo::new(object)), &profiles, start);
     }
     let queued = start.elapsed();
     let start = Instant::now();
     let mut placed = 0;
-    while let Some((pod, _)) = queue.pop(Instant::now()) {
-        let found = futures::executor::block_on(cycle.find(&pod, &mut cluster, &rows, &Nominated::default()));
+    while let Some((pod, _)) = queue.pop(&profiles, Instant::now()) {
+        let found = futures::executor::block_on(cycle.find(&pod, &mut cluster, profile, &Nominated::default()));
         if let Ok(node) = found {
             cluster.assume(pod.clone(), node);
             placed += 1;

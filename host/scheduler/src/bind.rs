@@ -13,7 +13,7 @@ pub(crate) struct Writer {
 
 /// What a pod is told when it found no node.
 pub(crate) struct Report {
-    /// `Unschedulable` or `SchedulerError`.
+    /// `Unschedulable`, `SchedulingGated` or `SchedulerError`.
     pub(crate) reason: &'static str,
     pub(crate) message: String,
     /// `Some("")` takes an earlier nomination back.
@@ -26,16 +26,26 @@ impl Writer {
         Self { pods: client.api(&gvr::pods()), events, scheduler_name: scheduler_name.to_owned() }
     }
 
-    pub(crate) async fn bind(&self, pod: &PodInfo, node: &str) -> Result<(), Error> {
-        let binding = json!({
+    /// `annotations` are what the pod has from then on, beside its own.
+    pub(crate) async fn bind(&self, pod: &PodInfo, node: &str, annotations: &[(String, String)]) -> Result<(), Error> {
+        let mut binding = json!({
             "apiVersion": "v1", "kind": "Binding",
             "metadata": { "namespace": pod.namespace, "name": pod.name, "uid": pod.uid },
             "target": { "apiVersion": "v1", "kind": "Node", "name": node },
         });
+        if !annotations.is_empty()
+            && let Some(meta) = binding.get_mut("metadata").and_then(Value::as_object_mut)
+        {
+            let annotations: object::Map<String, Value> = annotations.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+            meta.insert("annotations".to_owned(), Value::Object(annotations));
+        }
         self.pods.create_subresource(&pod.namespace, &pod.name, "binding", &binding).await?;
+        Ok(())
+    }
+
+    pub(crate) fn bound(&self, pod: &PodInfo, node: &str) {
         let message = format!("Successfully assigned {}/{} to {node}", pod.namespace, pod.name);
         self.events.event(&pod.object.reference(), Type::Normal, "Scheduled", &message);
-        Ok(())
     }
 
     /// Tells the pod's events and its `PodScheduled` condition; the condition is written only when it changes.

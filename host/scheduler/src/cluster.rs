@@ -1,10 +1,11 @@
 //! [`Cluster`]: all nodes with what is on them, kept up to date by what changes: `pkg/scheduler/backend/cache`.
 
-use crate::event::Events;
+use crate::event::{self, Events};
 use crate::node::NodeRow;
 use crate::plugins::{Cx, Rows};
 use crate::pod::PodInfo;
 use crate::topology::Namespaces;
+use crate::workloads::Selectors;
 use interfaces::schedule::NodeTable;
 use object::Object;
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ pub struct Cluster {
     pods: HashMap<String, Placed>,
     images: Images,
     namespaces: Namespaces,
+    selectors: Option<Arc<dyn Selectors>>,
     /// Pods on nodes that care about other pods.
     affine_pods: usize,
     generation: u64,
@@ -54,6 +56,11 @@ impl Cluster {
         }
     }
 
+    /// For profiles that spread pods by default.
+    pub fn set_selectors(&mut self, selectors: Arc<dyn Selectors>) {
+        self.selectors = Some(selectors);
+    }
+
     /// What plugins see in a cycle for this pod.
     pub fn cx<'a>(&'a self, pod: &'a PodInfo) -> Cx<'a> {
         Cx {
@@ -62,6 +69,7 @@ impl Cluster {
             table: &self.table,
             images: &self.images,
             namespaces: &self.namespaces,
+            selectors: self.selectors.as_deref(),
             affine_pods: self.affine_pods,
         }
     }
@@ -98,7 +106,7 @@ impl Cluster {
             ..NodeRow::default()
         };
         row.set_node(object);
-        let events = Events::of_node(Some(&before), row);
+        let events = event::of_node(Some(&before), row);
         if before.images != row.images {
             self.images.count(&before, -1);
             self.images.count(row, 1);
@@ -110,8 +118,9 @@ impl Cluster {
         events
     }
 
-    pub fn remove_node(&mut self, name: &str) {
-        let Some(at) = self.by_name.remove(name) else { return };
+    /// The row as it was.
+    pub fn remove_node(&mut self, name: &str) -> Option<NodeRow> {
+        let at = self.by_name.remove(name)?;
         let row = self.rows.swap_remove(at as usize);
         self.images.count(&row, -1);
         if let Some(moved) = self.rows.get(at as usize) {
@@ -121,10 +130,11 @@ impl Cluster {
         if !row.pods.is_empty() {
             let name = row.name.clone();
             let mut rest = NodeRow::default();
-            row.pods.into_iter().for_each(|pod| rest.add(pod));
+            row.pods.iter().for_each(|pod| rest.add(pod.clone()));
             self.homeless.insert(name, rest);
         }
         self.generation += 1;
+        Some(row)
     }
 
     /// A pod that the API shows on a node; whether that changes anything for other pods. Confirms an assumed one.

@@ -26,6 +26,8 @@ pub struct Diagnosis {
     plugins: BTreeSet<usize>,
     /// The row whose filter runs now.
     row: usize,
+    /// Why a plugin refused the pod before any node was looked at.
+    pre_filter: Vec<String>,
     /// What preemption found, told after the reasons.
     pub post_filter: String,
 }
@@ -35,6 +37,7 @@ impl Diagnosis {
         self.reasons.clear();
         self.refused.clear();
         self.plugins.clear();
+        self.pre_filter.clear();
         self.post_filter.clear();
     }
 
@@ -49,6 +52,20 @@ impl Diagnosis {
         }
         self.refused.push(Refused { node, code, row: self.row });
         self.plugins.insert(self.row);
+    }
+
+    /// The row that runs now had its part in the refusal.
+    pub(crate) fn blame(&mut self) {
+        self.plugins.insert(self.row);
+    }
+
+    /// No node comes into question; told once, not for each node.
+    pub(crate) fn refuse_all(&mut self, nodes: usize, code: Code, reason: &str) {
+        // As upstream: of several refusals the last stands for the nodes.
+        self.refused.clear();
+        self.refused.extend((0..).take(nodes).map(|node| Refused { node, code, row: self.row }));
+        self.plugins.insert(self.row);
+        self.pre_filter.push(reason.to_owned());
     }
 
     pub fn refused(&self) -> &[Refused] {
@@ -68,6 +85,9 @@ impl Diagnosis {
         let mut told: Vec<String> = self.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         told.sort();
         let mut message = format!("0/{nodes} nodes are available:");
+        if !self.pre_filter.is_empty() {
+            message.push_str(&format!(" {}.", self.pre_filter.join(", ")));
+        }
         if !told.is_empty() {
             message.push_str(&format!(" {}.", told.join(", ")));
         }

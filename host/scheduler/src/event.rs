@@ -2,65 +2,29 @@
 
 use crate::node::NodeRow;
 use crate::pod::PodInfo;
-use std::ops::BitOr;
+use interfaces::schedule::{Happened, NodeView};
 use std::sync::Arc;
 
-/// A set of kinds of events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Events(u16);
+pub use interfaces::schedule::Events;
 
-impl Events {
-    pub const NONE: Self = Self(0);
-    pub const NODE_ADDED: Self = Self(1);
-    pub const NODE_ALLOCATABLE: Self = Self(1 << 1);
-    pub const NODE_LABELS: Self = Self(1 << 2);
-    pub const NODE_TAINTS: Self = Self(1 << 3);
-    /// Conditions, annotations, images and the rest.
-    pub const NODE_OTHER: Self = Self(1 << 4);
-    /// A pod on a node went, or needs less.
-    pub const POD_FREED: Self = Self(1 << 5);
-    /// A pod came to a node, or its labels changed.
-    pub const POD_PLACED: Self = Self(1 << 6);
-    /// The waiting pod itself changed.
-    pub const POD_ITSELF: Self = Self(1 << 7);
-    /// The set of plugins changed.
-    pub const PLUGINS: Self = Self(1 << 8);
-    pub const ALL: Self = Self(u16::MAX);
-    pub const NODE: Self = Self(0b1_1111);
-
-    pub fn overlaps(self, other: Self) -> bool {
-        self.0 & other.0 != 0
+/// What changed between two versions of a node's row; `old` is `None` for a new node.
+pub fn of_node(old: Option<&NodeRow>, new: &NodeRow) -> Events {
+    let Some(old) = old else { return Events::NODE_ADDED };
+    let mut events = Events::NONE;
+    if old.allocatable != new.allocatable || old.allowed_pods != new.allowed_pods {
+        events = events | Events::NODE_ALLOCATABLE;
     }
-    pub fn is_none(self) -> bool {
-        self.0 == 0
+    if old.labels() != new.labels() {
+        events = events | Events::NODE_LABELS;
     }
-
-    /// What changed between two versions of a node's row; `old` is `None` for a new node.
-    pub fn of_node(old: Option<&NodeRow>, new: &NodeRow) -> Self {
-        let Some(old) = old else { return Self::NODE_ADDED };
-        let mut events = Self::NONE;
-        if old.allocatable != new.allocatable || old.allowed_pods != new.allowed_pods {
-            events = events | Self::NODE_ALLOCATABLE;
-        }
-        if old.labels() != new.labels() {
-            events = events | Self::NODE_LABELS;
-        }
-        if old.taints != new.taints || old.unschedulable != new.unschedulable {
-            events = events | Self::NODE_TAINTS;
-        }
-        let annotations = |row: &NodeRow| row.object.at(&["metadata", "annotations"]).cloned();
-        if old.images != new.images || annotations(old) != annotations(new) {
-            events = events | Self::NODE_OTHER;
-        }
-        events
+    if old.taints != new.taints || old.unschedulable != new.unschedulable {
+        events = events | Events::NODE_TAINTS;
     }
-}
-
-impl BitOr for Events {
-    type Output = Self;
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+    let annotations = |row: &NodeRow| row.object.at(&["metadata", "annotations"]).cloned();
+    if old.images != new.images || annotations(old) != annotations(new) {
+        events = events | Events::NODE_OTHER;
     }
+    events
 }
 
 /// One event with what it is about.
@@ -76,5 +40,15 @@ pub struct Event<'a> {
 impl Event<'_> {
     pub fn only(kinds: Events) -> Self {
         Self { kinds, node: None, pod: None }
+    }
+
+    /// As plugins outside see it.
+    pub fn told(&self) -> Happened<'_> {
+        let view = |node: &NodeRow| {
+            let mut view = NodeView::default();
+            node.write_view(&mut view, true);
+            Arc::new(view)
+        };
+        Happened { kinds: self.kinds, node: self.node.map(view), pod: self.pod.map(|pod| pod.view()) }
     }
 }

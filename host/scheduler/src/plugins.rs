@@ -1,6 +1,7 @@
 //! [`Plugin`]: what filters and scores nodes. Each is a row of [`table`]; files beside it are upstream's plugins of the
 //! same names (`pkg/scheduler/framework/plugins`).
 
+mod builtin;
 mod foreign;
 mod image_locality;
 mod inter_pod_affinity;
@@ -15,11 +16,13 @@ pub mod table;
 mod taint_toleration;
 
 use crate::cluster::Images;
+use crate::config::args::PreemptionArgs;
 use crate::diagnosis::Diagnosis;
 use crate::event::{Event, Events};
 use crate::node::NodeRow;
 use crate::pod::PodInfo;
 use crate::topology::Namespaces;
+use crate::workloads::Selectors;
 use async_trait::async_trait;
 use interfaces::schedule::{NodeTable, PluginError};
 
@@ -34,6 +37,8 @@ pub struct Cx<'a> {
     pub table: &'a NodeTable,
     pub images: &'a Images,
     pub namespaces: &'a Namespaces,
+    /// Of pods that are spread by default; `None` when no profile does that.
+    pub selectors: Option<&'a dyn Selectors>,
     /// How many pods on nodes have affinity or anti-affinity to others.
     pub affine_pods: usize,
 }
@@ -98,9 +103,9 @@ pub trait Plugin: Send + Sync {
         true
     }
 
-    /// Whether `filter` may be asked what would be if pods were not there. Plugins outside mirror the real nodes only.
-    fn simulates(&self) -> bool {
-        true
+    /// The settings of the preemption that this plugin stands for.
+    fn preemption(&self) -> Option<&PreemptionArgs> {
+        None
     }
 }
 
@@ -132,21 +137,21 @@ mod tests {
     use super::*;
     use crate::cluster::Cluster;
     use crate::cycle::{Cycle, Failure, Nominated};
-    use crate::testing::{node, pod, pod_with};
-    use interfaces::schedule::{Code, FailurePolicy, PluginRow, PluginSet, PodView, Refusal, SchedulePlugin};
+    use crate::testing::{node, pod, pod_with, profile};
+    use interfaces::schedule::{Code, FailurePolicy, PluginRow, PluginSet, PodView, Points, Refusal, SchedulePlugin};
     use object::{Object, Value, json};
     use std::sync::Arc;
 
     /// Where a pod goes: the node's name, or the message.
     async fn place(nodes: &[Arc<Object>], before: &[Arc<PodInfo>], pod: &PodInfo, outside: PluginSet) -> String {
-        let (mut cluster, mut cycle, rows) = (Cluster::default(), Cycle::default(), table::rows(&outside));
+        let (mut cluster, mut cycle, profile) = (Cluster::default(), Cycle::default(), profile(&outside));
         for node in nodes {
             cluster.set_node(node.clone());
         }
         for pod in before {
             cluster.assume(pod.clone(), 0);
         }
-        match cycle.find(pod, &mut cluster, &rows, &Nominated::default()).await {
+        match cycle.find(pod, &mut cluster, &profile, &Nominated::default()).await {
             Ok(at) => cluster.rows()[at as usize].name.clone(),
             Err(Failure::Unfit) => cycle.diagnosis.message(nodes.len()),
             Err(Failure::NoNodes) => "no nodes".to_owned(),
@@ -313,7 +318,8 @@ mod tests {
     async fn plugins_from_outside_are_rows_like_others() {
         let set = |refuse, like, fail, failure_policy| -> PluginSet {
             let plugin = Arc::new(Outside { refuse, like, fail });
-            Arc::new(vec![PluginRow { plugin, filters: true, scores: true, weight: 100, failure_policy }])
+            let points = Points::FILTER | Points::SCORE;
+            Arc::new(vec![PluginRow { plugin, points, weight: 100, failure_policy, profiles: Vec::new() }])
         };
         let nodes = [node("a", json!({})), node("b", json!({}))];
         for (set, nodes, expect) in [

@@ -2,21 +2,28 @@
 //! `pkg/scheduler/framework/preemption`.
 
 use crate::cluster::Cluster;
-use crate::cycle::simulate;
+use crate::config::args::PreemptionArgs;
 use crate::diagnosis::{Diagnosis, Refused};
+use crate::dry_run::simulate;
 use crate::node::NodeRow;
 use crate::plugins::Cx;
-use crate::plugins::table::Row;
 use crate::pod::PodInfo;
+use crate::profile::Profile;
 use interfaces::schedule::Code;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
 const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
-/// `minCandidateNodesAbsolute` and `minCandidateNodesPercentage`: so many nodes are tried.
-const LEAST_CANDIDATES: usize = 100;
-const LEAST_PERCENT: usize = 10;
+
+/// What a dry run asks.
+pub(crate) struct Asked<'a> {
+    pub(crate) profile: &'a Profile,
+    pub(crate) args: &'a PreemptionArgs,
+    /// Rows that have no say in this cycle.
+    pub(crate) off: &'a [usize],
+    pub(crate) refused: &'a Diagnosis,
+}
 
 pub(crate) enum Outcome {
     /// In upstream's words, after `preemption: `.
@@ -28,7 +35,7 @@ pub(crate) enum Outcome {
 }
 
 /// Looks for a node that would take the pod without some pods of lower priority.
-pub(crate) async fn preempt(pod: &PodInfo, cluster: &Cluster, rows: &[Row], refused: &Diagnosis) -> Outcome {
+pub(crate) async fn preempt(pod: &PodInfo, cluster: &Cluster, asked: &Asked<'_>) -> Outcome {
     if pod.never_preempts() {
         return Outcome::NotEligible("not eligible due to preemptionPolicy=Never.".to_owned());
     }
@@ -38,12 +45,12 @@ pub(crate) async fn preempt(pod: &PodInfo, cluster: &Cluster, rows: &[Row], refu
     let cx = cluster.cx(pod);
     let mut told = Diagnosis::default();
     let mut found: Vec<(String, Vec<Arc<PodInfo>>)> = Vec::new();
-    let all = refused.refused();
-    let limit = (all.len() * LEAST_PERCENT / 100).max(LEAST_CANDIDATES);
+    let all = asked.refused.refused();
+    let limit = (all.len() * asked.args.percentage / 100).max(asked.args.absolute);
     for Refused { node, code, row: refuser } in all {
         let Some(row) = cx.rows.get(*node) else { continue };
         // Whether a plugin outside would change its mind cannot be known without doing it.
-        let knowable = rows.get(*refuser).is_some_and(|r| r.plugin.simulates());
+        let knowable = asked.profile.rows().get(*refuser).is_some_and(|r| r.simulates());
         if *code == Code::UnschedulableAndUnresolvable || !knowable {
             told.refuse(*node, *code, [NOT_HELPFUL.into()]);
             continue;
@@ -51,7 +58,7 @@ pub(crate) async fn preempt(pod: &PodInfo, cluster: &Cluster, rows: &[Row], refu
         if found.len() >= limit {
             continue;
         }
-        match victims_on(&cx, *node, row, rows).await {
+        match victims_on(&cx, *node, row, asked).await {
             Ok(victims) => found.push((row.name.clone(), victims)),
             Err(reasons) => told.refuse(*node, *code, reasons.into_iter().map(Into::into)),
         }
@@ -69,7 +76,7 @@ fn leaving_from_nominated(pod: &PodInfo, cluster: &Cluster) -> bool {
 }
 
 /// The fewest and least important pods that must go, the most important first; or why it does not help.
-async fn victims_on(cx: &Cx<'_>, at: u32, row: &NodeRow, rows: &[Row]) -> Result<Vec<Arc<PodInfo>>, Vec<String>> {
+async fn victims_on(cx: &Cx<'_>, at: u32, row: &NodeRow, asked: &Asked<'_>) -> Result<Vec<Arc<PodInfo>>, Vec<String>> {
     let mut lower: Vec<Arc<PodInfo>> = row.pods.iter().filter(|p| p.priority < cx.pod.priority).cloned().collect();
     if lower.is_empty() {
         return Err(vec![NO_VICTIMS.to_owned()]);
@@ -78,12 +85,12 @@ async fn victims_on(cx: &Cx<'_>, at: u32, row: &NodeRow, rows: &[Row]) -> Result
     for pod in &lower {
         without.remove(&pod.uid);
     }
-    simulate(cx, at, &without, rows).await.map_err(|verdict| verdict.reasons)?;
+    simulate(cx, at, &without, asked.profile, asked.off).await.map_err(|verdict| verdict.reasons)?;
     lower.sort_by(|a, b| (Reverse(a.priority), started(a)).cmp(&(Reverse(b.priority), started(b))));
     let mut victims = Vec::new();
     for pod in lower {
         without.add(pod.clone());
-        if simulate(cx, at, &without, rows).await.is_err() {
+        if simulate(cx, at, &without, asked.profile, asked.off).await.is_err() {
             without.remove(&pod.uid);
             victims.push(pod);
         }
@@ -112,8 +119,7 @@ fn started(pod: &PodInfo) -> &str {
 mod tests {
     use super::*;
     use crate::cycle::{Cycle, Failure, Nominated};
-    use crate::plugins::table;
-    use crate::testing::{node, pod_with};
+    use crate::testing::{node, pod_with, profile};
     use object::{Value, json};
 
     fn asking(name: &str, cpu: &str, priority: i64, more: Value) -> Arc<PodInfo> {
@@ -127,16 +133,18 @@ mod tests {
 
     /// What comes of a pod of priority 10 asking for 3 cores, on two nodes with 4 and these pods.
     async fn check(pods: &[(&str, &str, i64, u32)], more: Value, expect: &str) {
-        let (mut cluster, rows, mut cycle) = (Cluster::default(), table::rows(&Arc::default()), Cycle::default());
+        let (mut cluster, profile, mut cycle) = (Cluster::default(), profile(&Arc::default()), Cycle::default());
         cluster.set_node(node("a", json!({})));
         cluster.set_node(node("b", json!({})));
         for (name, cpu, priority, on) in pods {
             cluster.assume(asking(name, cpu, *priority, json!({})), *on);
         }
         let pod = asking("p", "3", 10, more);
-        let found = cycle.find(&pod, &mut cluster, &rows, &Nominated::default()).await;
+        let found = cycle.find(&pod, &mut cluster, &profile, &Nominated::default()).await;
         assert!(matches!(found, Err(Failure::Unfit)), "{found:?}");
-        let told = match preempt(&pod, &cluster, &rows, &cycle.diagnosis).await {
+        let args = PreemptionArgs::default();
+        let asked = Asked { profile: &profile, args: &args, off: &cycle.off, refused: &cycle.diagnosis };
+        let told = match preempt(&pod, &cluster, &asked).await {
             Outcome::Nothing(why) | Outcome::NotEligible(why) => why,
             Outcome::Room { node, victims } => {
                 let names: Vec<&str> = victims.iter().map(|p| p.name.as_str()).collect();

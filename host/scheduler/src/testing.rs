@@ -1,8 +1,16 @@
 //! Nodes and pods for tests.
 
+use crate::config::Configuration;
 use crate::pod::PodInfo;
+use crate::profile::{DEFAULT_NAME, Profile, Profiles};
+use interfaces::schedule::PluginSet;
 use object::{Object, Value, json};
 use std::sync::Arc;
+
+/// The default profile with these plugins beside the native ones.
+pub(crate) fn profile(outside: &PluginSet) -> Arc<Profile> {
+    Profiles::build(&Configuration::default(), outside).of(DEFAULT_NAME).unwrap().clone()
+}
 
 /// A node of 4 cores, 8 GiB and 110 pods; `more` is merged over it.
 pub(crate) fn node(name: &str, more: Value) -> Arc<Object> {

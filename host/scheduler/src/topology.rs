@@ -49,6 +49,8 @@ struct Selector {
     labels: LabelSelector,
     same: Vec<(String, String)>,
     other: Vec<(String, String)>,
+    /// These, too.
+    also: Vec<LabelSelector>,
 }
 
 impl PodAffinity {
@@ -109,17 +111,26 @@ impl Term {
 impl Spread {
     pub fn of(pod: &Object) -> Vec<Self> {
         let list = pod.at(&["spec", "topologySpreadConstraints"]).and_then(Value::as_array).into_iter().flatten();
-        let number = |v: &Value, field: &str| v.get(field).and_then(Value::as_i64).unwrap_or(1).max(1);
-        list.map(|c| Self {
-            max_skew: number(c, "maxSkew"),
-            topology_key: text(c, "topologyKey").to_owned(),
-            hard: text(c, "whenUnsatisfiable") != "ScheduleAnyway",
-            selector: Selector::of(pod, c),
-            min_domains: number(c, "minDomains"),
-            honor_affinity: text(c, "nodeAffinityPolicy") != "Ignore",
-            honor_taints: text(c, "nodeTaintsPolicy") == "Honor",
-        })
-        .collect()
+        list.map(|constraint| Self::one(constraint, Selector::of(pod, constraint))).collect()
+    }
+
+    /// A constraint that a pod has by default, over the pods that match all of `selectors`.
+    pub fn by_default(constraint: &Value, selectors: &[LabelSelector]) -> Self {
+        let selector = Selector { labels: LabelSelector::everything(), same: Vec::new(), other: Vec::new(), also: selectors.to_vec() };
+        Self::one(constraint, selector)
+    }
+
+    fn one(constraint: &Value, selector: Selector) -> Self {
+        let number = |field: &str| constraint.get(field).and_then(Value::as_i64).unwrap_or(1).max(1);
+        Self {
+            max_skew: number("maxSkew"),
+            topology_key: text(constraint, "topologyKey").to_owned(),
+            hard: text(constraint, "whenUnsatisfiable") != "ScheduleAnyway",
+            selector,
+            min_domains: number("minDomains"),
+            honor_affinity: text(constraint, "nodeAffinityPolicy") != "Ignore",
+            honor_taints: text(constraint, "nodeTaintsPolicy") == "Honor",
+        }
     }
 
     /// Whether a pod of the same namespace counts.
@@ -135,7 +146,7 @@ impl Selector {
             keys.filter_map(|key| Some((key.to_owned(), pod.label(key)?.to_owned()))).collect()
         };
         let labels = term.get("labelSelector").filter(|v| !v.is_null()).map_or_else(LabelSelector::nothing, parse);
-        Self { labels, same: keys("matchLabelKeys"), other: keys("mismatchLabelKeys") }
+        Self { labels, same: keys("matchLabelKeys"), other: keys("mismatchLabelKeys"), also: Vec::new() }
     }
 
     fn matches(&self, labels: Option<&Map<String, Value>>) -> bool {
@@ -143,6 +154,7 @@ impl Selector {
         self.labels.matches(labels)
             && self.same.iter().all(|(k, v)| label(k) == Some(v.as_str()))
             && self.other.iter().all(|(k, v)| label(k) != Some(v.as_str()))
+            && self.also.iter().all(|selector| selector.matches(labels))
     }
 }
 

@@ -1,28 +1,32 @@
-//! A plugin from outside the scheduler, as a row like any other.
+//! A plugin from outside the scheduler, as a row like any other: what it answers about nodes is checked here.
 
 use super::{Cx, MAX_SCORE, Plugin};
 use crate::diagnosis::Diagnosis;
+use crate::event::Events;
 use async_trait::async_trait;
-use interfaces::schedule::{PluginError, SchedulePlugin};
+use interfaces::schedule::{PluginError, Points, SchedulePlugin};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub(super) struct Foreign(pub(super) Arc<dyn SchedulePlugin>);
+pub(super) struct Foreign {
+    pub(super) plugin: Arc<dyn SchedulePlugin>,
+    pub(super) points: Points,
+}
 
 impl Foreign {
     fn failed(&self, cause: String) -> PluginError {
-        PluginError::Failed { plugin: self.0.name().to_owned(), cause }
+        PluginError::Failed { plugin: self.plugin.name().to_owned(), cause }
     }
 }
 
 #[async_trait]
 impl Plugin for Foreign {
     fn name(&self) -> &str {
-        self.0.name()
+        self.plugin.name()
     }
 
     async fn filter(&self, cx: &Cx<'_>, candidates: &mut Vec<u32>, refused: &mut Diagnosis) -> Result<(), PluginError> {
-        let refusals = self.0.filter(cx.pod.view(), cx.table, candidates).await?;
+        let refusals = self.plugin.filter(cx.pod.view(), cx.table, candidates).await?;
         if refusals.is_empty() {
             return Ok(());
         }
@@ -34,18 +38,21 @@ impl Plugin for Foreign {
             }
             None => true,
         });
-        match by_node.keys().next() {
-            Some(node) => {
-                tracing::warn!(plugin = self.0.name(), node, "a node was refused that was no candidate");
-                Ok(())
-            }
-            None => Ok(()),
+        if let Some(node) = by_node.keys().next() {
+            tracing::warn!(plugin = self.name(), node, "a node was refused that was no candidate");
         }
+        Ok(())
     }
 
     async fn score(&self, cx: &Cx<'_>, candidates: &[u32], scores: &mut Vec<i64>) -> Result<(), PluginError> {
-        let told = self.0.score(cx.pod.view(), cx.table, candidates).await?;
-        if !told.is_empty() && told.len() != candidates.len() {
+        let mut told = self.plugin.score(cx.pod.view(), cx.table, candidates).await?;
+        if told.is_empty() {
+            return Ok(());
+        }
+        if self.points.has(Points::SCORE_NORMALIZE) && told.len() == candidates.len() {
+            told = self.plugin.normalize(cx.pod.view(), cx.table, candidates, told).await?;
+        }
+        if told.len() != candidates.len() {
             return Err(self.failed(format!("{} scores for {} nodes", told.len(), candidates.len())));
         }
         if let Some(beyond) = told.iter().find(|s| !(0..=MAX_SCORE).contains(*s)) {
@@ -55,7 +62,7 @@ impl Plugin for Foreign {
         Ok(())
     }
 
-    fn simulates(&self) -> bool {
-        false
+    fn events(&self) -> Events {
+        if self.points.has(Points::REQUEUE) { self.plugin.events() } else { Events::ALL }
     }
 }

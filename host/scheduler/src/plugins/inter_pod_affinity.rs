@@ -1,6 +1,7 @@
 //! `interpodaffinity`: pods that want to be near others, or apart from them; and those there that want the pod apart.
 
 use super::{Cx, MAX_SCORE, Plugin};
+use crate::config::args::InterPodAffinityArgs;
 use crate::diagnosis::Diagnosis;
 use crate::event::{Event, Events};
 use crate::node::NodeRow;
@@ -13,10 +14,8 @@ use std::collections::HashMap;
 const AFFINITY: &str = "node(s) didn't match pod affinity rules";
 const ANTI_AFFINITY: &str = "node(s) didn't match pod anti-affinity rules";
 const EXISTING: &str = "node(s) didn't satisfy existing pods anti-affinity rules";
-/// `hardPodAffinityWeight`: what another pod's required affinity to this one counts for.
-const REQUIRED_WEIGHT: i64 = 1;
 
-pub(super) struct InterPodAffinity;
+pub(super) struct InterPodAffinity(pub(super) InterPodAffinityArgs);
 
 /// A label of nodes and its value: one place.
 type Place<'a> = (&'a str, &'a str);
@@ -95,7 +94,7 @@ impl<'a> Counts<'a> {
 }
 
 /// What each place is worth to the pod, by its own wishes and by those of the pods there.
-fn worth<'a>(cx: &'a Cx<'_>) -> HashMap<Place<'a>, i64> {
+fn worth<'a>(cx: &'a Cx<'_>, args: &InterPodAffinityArgs) -> HashMap<Place<'a>, i64> {
     let own = &cx.pod.affinity.preferred;
     let mut all: HashMap<Place<'_>, i64> = HashMap::new();
     let mut add = |node: &'a NodeRow, term: &'a Term, weight: i64| {
@@ -109,8 +108,13 @@ fn worth<'a>(cx: &'a Cx<'_>) -> HashMap<Place<'a>, i64> {
             for (weight, term) in own.iter().filter(|(_, t)| t.selects(other, cx.namespaces)) {
                 add(node, term, *weight);
             }
-            for term in other.affinity.near.iter().filter(|t| t.selects(cx.pod, cx.namespaces)) {
-                add(node, term, REQUIRED_WEIGHT);
+            if args.hard_weight > 0 {
+                for term in other.affinity.near.iter().filter(|t| t.selects(cx.pod, cx.namespaces)) {
+                    add(node, term, args.hard_weight);
+                }
+            }
+            if args.ignore_preferred_of_existing {
+                continue;
             }
             for (weight, term) in other.affinity.preferred.iter().filter(|(_, t)| t.selects(cx.pod, cx.namespaces)) {
                 add(node, term, *weight);
@@ -137,7 +141,7 @@ impl Plugin for InterPodAffinity {
         if cx.pod.affinity.preferred.is_empty() && cx.affine_pods == 0 {
             return Ok(());
         }
-        let worth = worth(cx);
+        let worth = worth(cx, &self.0);
         if worth.is_empty() {
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! `podtopologyspread`: pods that want to be spread evenly over zones, hosts or any other label of nodes.
 
 use super::{Cx, MAX_SCORE, Plugin};
+use crate::config::args::SpreadArgs;
 use crate::diagnosis::Diagnosis;
 use crate::event::{Event, Events};
 use crate::node::NodeRow;
@@ -8,12 +9,25 @@ use crate::pod::PodInfo;
 use crate::topology::Spread;
 use async_trait::async_trait;
 use interfaces::schedule::{Code, PluginError};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 const SKEW: &str = "node(s) didn't match pod topology spread constraints";
 const NO_LABEL: &str = "node(s) didn't match pod topology spread constraints (missing required label)";
 
-pub(super) struct PodTopologySpread;
+pub(super) struct PodTopologySpread(pub(super) SpreadArgs);
+
+/// The pod's own constraints; by default, those of the profile over its fellows.
+fn constraints<'a>(cx: &'a Cx<'_>, args: &SpreadArgs) -> Cow<'a, [Spread]> {
+    if !cx.pod.spread.is_empty() || args.defaults.is_empty() {
+        return Cow::Borrowed(&cx.pod.spread);
+    }
+    let selectors = cx.selectors.map(|selectors| selectors.of(cx.pod)).unwrap_or_default();
+    if selectors.is_empty() {
+        return Cow::Borrowed(&[]);
+    }
+    Cow::Owned(args.defaults.iter().map(|constraint| Spread::by_default(constraint, &selectors)).collect())
+}
 
 fn domain<'a>(node: &'a NodeRow, constraint: &Spread) -> Option<&'a str> {
     node.labels()?.get(&constraint.topology_key)?.as_str()
@@ -31,10 +45,10 @@ fn matching(pod: &PodInfo, node: &NodeRow, constraint: &Spread) -> i64 {
     i64::try_from(others.filter(|p| constraint.selects(p)).count()).unwrap_or(i64::MAX)
 }
 
-/// How many matching pods each domain has, for each constraint; only over nodes that have all the labels.
-fn totals<'a>(cx: &'a Cx<'_>, constraints: &[&Spread]) -> Vec<HashMap<&'a str, i64>> {
+/// How many matching pods each domain has, for each constraint; only over nodes that have all the labels, if they must.
+fn totals<'a>(cx: &'a Cx<'_>, constraints: &[&Spread], all_labels: bool) -> Vec<HashMap<&'a str, i64>> {
     let mut all = vec![HashMap::new(); constraints.len()];
-    for node in cx.rows.iter().filter(|n| constraints.iter().all(|c| domain(n, c).is_some())) {
+    for node in cx.rows.iter().filter(|n| !all_labels || constraints.iter().all(|c| domain(n, c).is_some())) {
         for (constraint, total) in constraints.iter().zip(&mut all) {
             if let Some(domain) = domain(node, constraint).filter(|_| counts(cx.pod, node, constraint)) {
                 *total.entry(domain).or_default() += matching(cx.pod, node, constraint);
@@ -51,11 +65,12 @@ impl Plugin for PodTopologySpread {
     }
 
     async fn filter(&self, cx: &Cx<'_>, candidates: &mut Vec<u32>, refused: &mut Diagnosis) -> Result<(), PluginError> {
-        let constraints: Vec<&Spread> = cx.pod.spread.iter().filter(|c| c.hard).collect();
+        let constraints = constraints(cx, &self.0);
+        let constraints: Vec<&Spread> = constraints.iter().filter(|c| c.hard).collect();
         if constraints.is_empty() {
             return Ok(());
         }
-        let totals = totals(cx, &constraints);
+        let totals = totals(cx, &constraints, true);
         let least: Vec<i64> = constraints
             .iter()
             .zip(&totals)
@@ -80,15 +95,23 @@ impl Plugin for PodTopologySpread {
     }
 
     async fn score(&self, cx: &Cx<'_>, candidates: &[u32], scores: &mut Vec<i64>) -> Result<(), PluginError> {
-        let constraints: Vec<&Spread> = cx.pod.spread.iter().filter(|c| !c.hard).collect();
+        let constraints = constraints(cx, &self.0);
+        let constraints: Vec<&Spread> = constraints.iter().filter(|c| !c.hard).collect();
         if constraints.is_empty() {
             return Ok(());
         }
-        let totals = totals(cx, &constraints);
+        let all_labels = !self.0.system || !cx.pod.spread.is_empty();
+        let totals = totals(cx, &constraints, all_labels);
         let crowd = |node: &NodeRow| -> Option<i64> {
             let mut sum = 0.0;
             for (constraint, total) in constraints.iter().zip(&totals) {
-                let there = total.get(domain(node, constraint)?).copied().unwrap_or_default();
+                let Some(domain) = domain(node, constraint) else {
+                    if all_labels {
+                        return None;
+                    }
+                    continue;
+                };
+                let there = total.get(domain).copied().unwrap_or_default();
                 // Many domains hold few pods each: their differences weigh more.
                 let weight = ((total.len() + 2) as f64).ln();
                 sum += there as f64 * weight + (constraint.max_skew - 1) as f64;
@@ -110,6 +133,8 @@ impl Plugin for PodTopologySpread {
         Events::NODE_ADDED | Events::NODE_LABELS | Events::NODE_TAINTS | Events::POD_FREED | Events::POD_PLACED | Events::POD_ITSELF
     }
     fn hint(&self, pod: &PodInfo, event: &Event<'_>) -> bool {
-        event.pod.is_none_or(|other| other.namespace == pod.namespace && pod.spread.iter().any(|c| c.selects(other)))
+        event
+            .pod
+            .is_none_or(|other| other.namespace == pod.namespace && (pod.spread.is_empty() || pod.spread.iter().any(|c| c.selects(other))))
     }
 }

@@ -6,7 +6,7 @@ use super::settings::Settings;
 use crate::engine::Engine;
 use crate::load::Error;
 use async_trait::async_trait;
-use interfaces::schedule::{Code, FailurePolicy, NodeTable, PluginError, PluginRow, PodView, Refusal, SchedulePlugin};
+use interfaces::schedule::{Code, FailurePolicy, NodeTable, PluginError, PluginRow, PodView, Points, Refusal, SchedulePlugin};
 use std::collections::HashSet;
 use std::sync::Arc;
 use wasmtime::component::{Component, InstancePre};
@@ -39,12 +39,17 @@ impl Plugin {
     pub fn row(self: Arc<Self>, settings: &Settings) -> PluginRow {
         PluginRow {
             plugin: self,
-            filters: settings.filters,
-            scores: settings.scores,
+            points: points(settings.filters, settings.scores),
             weight: settings.weight,
             failure_policy: settings.failure_policy,
+            profiles: Vec::new(),
         }
     }
+}
+
+fn points(filters: bool, scores: bool) -> Points {
+    let of = |is: bool, point| if is { point } else { Points::NONE };
+    of(filters, Points::FILTER) | of(scores, Points::SCORE)
 }
 
 #[async_trait]
@@ -125,10 +130,10 @@ impl Missing {
     pub fn row(name: &str, cause: &str, (filters, scores): (bool, bool)) -> PluginRow {
         PluginRow {
             plugin: Arc::new(Self { name: name.to_owned(), cause: format!("it is not loaded: {cause}") }),
-            filters,
-            scores,
+            points: points(filters, scores),
             weight: 1,
             failure_policy: FailurePolicy::Fail,
+            profiles: Vec::new(),
         }
     }
 
