@@ -3,7 +3,9 @@
 
 mod escalation;
 mod event;
+pub mod hooks;
 mod lifecycle;
+pub mod matching;
 mod node_restriction;
 mod pod;
 mod priority;
@@ -30,7 +32,21 @@ pub trait Step: Send + Sync {
     }
 }
 
+/// The built-in steps, then plugins. When a plugin changed the object, all once more: the steps, and those plugins that ask for it
+/// (`k8s.io/apiserver/pkg/admission/reinvocation.go`).
 pub async fn mutate(write: &Write<'_>, new: &mut Object, old: Option<&Object>) -> Result<(), StatusError> {
+    built_in(write, new, old).await?;
+    let name = new.name().to_owned();
+    let Some(mut round) = hooks::Round::of_write(write, hooks::operation(old), &name) else { return Ok(()) };
+    round.mutate(Some(new), old).await?;
+    if round.repeats() {
+        built_in(write, new, old).await?;
+        round.mutate(Some(new), old).await?;
+    }
+    Ok(())
+}
+
+async fn built_in(write: &Write<'_>, new: &mut Object, old: Option<&Object>) -> Result<(), StatusError> {
     for step in table::STEPS {
         step.mutate(write, new, old).await?;
     }
@@ -41,9 +57,10 @@ pub async fn validate(write: &Write<'_>, new: &Object, old: Option<&Object>) -> 
     for step in table::STEPS {
         step.validate(write, new, old).await?;
     }
-    Ok(())
+    hooks::validate(write, new, old).await
 }
 
+/// The built-in steps, before the object is looked for; [`hooks::delete`] asks the plugins once it is found.
 pub fn delete(write: &Write<'_>, name: &str) -> Result<(), StatusError> {
     table::STEPS.iter().try_for_each(|step| step.delete(write, name))
 }

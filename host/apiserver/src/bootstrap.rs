@@ -146,6 +146,11 @@ pub fn checked(object: &Value, (code, body): (u16, Value)) -> Result<(), Error> 
 }
 
 pub async fn send(service: &ApiService, method: Method, path: &str, object: &Value) -> (u16, Value) {
+    send_as(service, &Arc::new(UserInfo::master("system:apiserver")), method, path, object).await
+}
+
+/// One request by a part of this server.
+pub async fn send_as(service: &ApiService, user: &Arc<UserInfo>, method: Method, path: &str, object: &Value) -> (u16, Value) {
     let mut request = Request::new(if object.is_null() { Body::empty() } else { Body::from(object.to_string()) });
     if method == Method::PATCH {
         request.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/merge-patch+json"));
@@ -153,7 +158,7 @@ pub async fn send(service: &ApiService, method: Method, path: &str, object: &Val
     *request.method_mut() = method;
     *request.uri_mut() = path.parse().unwrap_or_default();
     request.headers_mut().insert(http::header::USER_AGENT, http::HeaderValue::from_static("coracle-apiserver"));
-    request.extensions_mut().insert(Arc::new(UserInfo::master("system:apiserver")));
+    request.extensions_mut().insert(user.clone());
     let response = service.handle(request).await;
     let code = response.status().as_u16();
     let body = response.into_body().collect().await.map(|b| b.to_bytes()).unwrap_or_default();

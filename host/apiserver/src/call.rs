@@ -29,6 +29,8 @@ pub struct Call {
     pub drain: Option<CancellationToken>,
     /// `Warning` headers of the answer, whatever it will be.
     warnings: Mutex<Vec<String>>,
+    /// What admission notes of the request, for the log.
+    annotations: Mutex<Vec<(String, String)>>,
 }
 
 /// The row that a path names, with the subresource when it names one.
@@ -65,6 +67,7 @@ impl Call {
             body,
             drain: parts.extensions.get::<Drain>().map(|d| d.0.clone()),
             warnings: Mutex::default(),
+            annotations: Mutex::default(),
         }
     }
 
@@ -78,6 +81,18 @@ impl Call {
         if warnings.len() < WARNINGS && told + text.chars().count() <= WARNINGS_MAX && !warnings.contains(&text) {
             warnings.push(text);
         }
+    }
+
+    /// An audit annotation. The first of a key stays, as upstream's.
+    pub fn annotate(&self, key: &str, value: String) {
+        let mut annotations = self.annotations.lock();
+        if !annotations.iter().any(|(known, _)| known == key) {
+            annotations.push((key.to_owned(), value));
+        }
+    }
+
+    pub fn take_annotations(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.annotations.lock())
     }
 
     pub fn take_warnings(&self) -> Vec<String> {

@@ -104,6 +104,10 @@ async fn answer(shared: Arc<Shared>, request: http::Request<Body>, info: Request
         Ok(response) => response,
         Err(refusal) => respond::error(&refusal),
     };
+    for (key, value) in call.take_annotations() {
+        let (user, code) = (call.user.name.as_str(), response.status().as_u16());
+        tracing::info!(target: "audit", user, verb = call.info.verb, path = call.info.path, code, annotation = key, "{value}");
+    }
     // Last, as every step may warn, also one that then refused.
     for warning in call.take_warnings() {
         respond::warn(&mut response, &warning);

@@ -1,10 +1,12 @@
 //! What the API server is told at start.
 
 use crate::auth::Tokens;
+use interfaces::admit::AdmissionSet;
 use interfaces::authorize::Authorizer;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// `gitVersion` of `/version`: the API surface is that of Kubernetes 1.37.
 pub const GIT_VERSION: &str = concat!("v1.37.0+coracle", env!("CARGO_PKG_VERSION"));
@@ -21,6 +23,8 @@ pub struct Config {
     pub peers: bool,
     /// Asked when neither the masters group nor the node authorizer nor RBAC lets a request pass.
     pub authorizer: Option<Arc<dyn Authorizer>>,
+    /// Plugins that answer for admission, as they are loaded. Without it every such plugin counts as not loaded.
+    pub admission: Option<watch::Receiver<AdmissionSet>>,
     /// Signs and verifies service account tokens. Without it there are none.
     pub tokens: Option<Arc<Tokens>>,
     /// Pods run only under accounts that exist, and are given a volume with a token of theirs: upstream's admission plugin
@@ -46,6 +50,7 @@ impl Default for Config {
             advertise: None,
             peers: false,
             authorizer: None,
+            admission: None,
             tokens: None,
             account_admission: true,
             default_roles: true,

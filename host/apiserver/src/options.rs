@@ -13,6 +13,16 @@ pub enum FieldValidation {
     Strict,
 }
 
+impl FieldValidation {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ignore => "Ignore",
+            Self::Warn => "Warn",
+            Self::Strict => "Strict",
+        }
+    }
+}
+
 /// Options that all writes share.
 #[derive(Clone, Debug)]
 pub struct WriteOptions {

@@ -1,5 +1,6 @@
 //! [`ApiServer`]: the parts put together, as a tower service for clients in this process and as a TLS server for others.
 
+use crate::admission::hooks::{self, Hooks};
 use crate::auth::{self, Auth};
 use crate::cache::{Caches, KindCache};
 use crate::call::Response;
@@ -49,6 +50,7 @@ pub struct Shared {
     pub bootstrapped: AtomicBool,
     pub definitions: Definitions,
     pub auth: Auth,
+    pub hooks: Hooks,
 }
 
 /// The server. Cheap to clone.
@@ -98,11 +100,14 @@ impl ApiServer {
             }
         });
         let (bootstrapped, definitions, auth) = (AtomicBool::default(), Definitions::default(), Auth::default());
-        let shared = Shared { config, store, registry, caches, metrics, allocator, in_flight, openapi, bootstrapped, definitions, auth };
+        let hooks = Hooks::new(config.admission.clone());
+        let shared =
+            Shared { config, store, registry, caches, metrics, allocator, in_flight, openapi, bootstrapped, definitions, auth, hooks };
         let shared = Arc::new(shared);
         // Without the feeder's handle: the keeper must not keep the server alive.
         let keeper = runtime.spawn(crd::keep(ApiService { shared: shared.clone(), _feeder: None }));
-        feeder.keepers.lock().push(keeper);
+        let events = runtime.spawn(hooks::keep_events(ApiService { shared: shared.clone(), _feeder: None }));
+        feeder.keepers.lock().extend([keeper, events]);
         Ok(Self { shared, feeder })
     }
 

@@ -1,7 +1,7 @@
 //! What writing a kind does, beside what every kind does (`write`): a row of [`table`], all methods defaulted
 //! (`k8s.io/apiserver/pkg/registry/rest/{create,update,delete}.go`).
 
-mod admissionregistration;
+pub mod admissionregistration;
 mod amounts;
 mod apiregistration;
 pub mod at;
@@ -19,6 +19,7 @@ pub mod net;
 mod networking;
 mod node;
 mod pod;
+mod plugin_admission;
 mod pod_spec;
 pub mod priority;
 mod rbac;

@@ -11,6 +11,8 @@ mod table;
 mod token;
 mod whole;
 
+pub use scale::view as scale_of;
+
 use crate::call::{Call, Response, Target};
 use async_trait::async_trait;
 use object::StatusError;

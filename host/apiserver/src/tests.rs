@@ -1,5 +1,6 @@
 //! The whole road over a memory store, as a client in this process sees it.
 
+mod admission;
 mod causes;
 mod conformance;
 mod crd;

@@ -6,6 +6,8 @@ mod identity;
 mod metrics;
 mod review;
 
+pub use review::user_value;
+
 use crate::call::{Call, Response, Target};
 use crate::subresource::{Handler, binding};
 use object::StatusError;

@@ -126,7 +126,8 @@ impl<'c> Write<'c> {
     }
 }
 
-fn default(kind: &Kind, object: &mut Object) {
+/// Defaults of a row: of its schema, then those that need code.
+pub fn default(kind: &Kind, object: &mut Object) {
     let mut value = std::mem::take(object).into_value();
     match &kind.custom {
         Some(custom) => custom.version.default(&mut value),

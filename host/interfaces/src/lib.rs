@@ -2,6 +2,7 @@
 //! `cli/wire.rs` knows both sides. What a wasm guest can implement is mirrored one to one by `wit/`.
 
 pub mod adapt;
+pub mod admit;
 pub mod authorize;
 pub mod cloud;
 pub mod middleware;

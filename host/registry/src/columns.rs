@@ -20,6 +20,7 @@ pub(crate) mod node;
 pub(crate) mod path;
 pub(crate) mod pod;
 pub(crate) mod policy;
+pub(crate) mod policy_group;
 pub(crate) mod rbac;
 pub(crate) mod resource;
 pub(crate) mod service;

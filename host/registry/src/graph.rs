@@ -6,6 +6,7 @@
 //!
 //! Descriptions are most of the text and only documentation needs them, so they lie compressed in a table of their own.
 
+mod admission;
 mod build;
 mod coracle;
 mod describe;
@@ -40,6 +41,7 @@ pub fn builtin() -> &'static Graph {
     GRAPH.get_or_init(|| {
         // The table is part of this file's crate and a test decodes it, so it cannot be malformed.
         let mut graph = decode(TABLE).unwrap_or_default();
+        admission::add(&mut graph);
         coracle::add(&mut graph);
         metrics::describe(&mut graph);
         graph

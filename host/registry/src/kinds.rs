@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod networking;
 pub mod node;
 pub mod policy;
+pub mod policy_group;
 pub mod rbac;
 pub mod resource;
 pub mod scheduling;

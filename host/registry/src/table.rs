@@ -17,6 +17,7 @@ pub(crate) fn rows() -> Vec<Kind> {
         kinds::certificates::rows,
         kinds::coordination::rows,
         kinds::coracle::rows,
+        kinds::policy_group::rows,
         kinds::discovery::rows,
         kinds::flowcontrol::rows,
         kinds::metrics::rows,

@@ -1,8 +1,9 @@
 //! Webhook configurations and admission policies: `pkg/apis/admissionregistration/validation/validation.go`.
 
-mod expressions;
+pub mod authorizer;
+pub mod expressions;
 mod policy;
-mod rules;
+pub mod rules;
 
 pub use policy::{BindingStrategy, MutatingBindingStrategy, MutatingPolicyStrategy, PolicyStrategy};
 

@@ -77,6 +77,7 @@ impl Strategy for WasmPluginStrategy {
         if file.starts_with('/') || file.split('/').any(|part| part == "..") {
             errors.invalid(&path.child("path"), file, "must be a relative path that does not leave the plugins folder");
         }
+        super::plugin_admission::plugin(spec, errors);
         for field in ["timeoutMilliseconds", "memoryMiB"] {
             if let Some(value) = number(spec, field).filter(|v| *v <= 0) {
                 errors.invalid(&path.child(field), value, "must be greater than zero");

@@ -2,7 +2,7 @@
 
 use super::{
     Strategy, admissionregistration, apiregistration, autoscaler, budget, certificates, cluster, config, endpoints, event, flowcontrol,
-    limits, namespace, networking, node, pod, priority, rbac, resource, service, storage, storagemigration, volume, workload,
+    limits, namespace, networking, node, plugin_admission, pod, priority, rbac, resource, service, storage, storagemigration, volume, workload,
 };
 use crate::crd;
 use registry::Kind;
@@ -38,6 +38,7 @@ const ROWS: &[(&str, &str, &dyn Strategy)] = &[
     ("batch", "jobs", &workload::JobStrategy),
     (crd::GROUP, crd::RESOURCE, &crd::DefinitionStrategy),
     ("coordination.k8s.io", "leases", &cluster::LeaseStrategy),
+    ("coracle.dev", "policygroups", &plugin_admission::PolicyGroupStrategy),
     ("coracle.dev", "wasmplugins", &cluster::WasmPluginStrategy),
     ("discovery.k8s.io", "endpointslices", &endpoints::EndpointSliceStrategy),
     ("networking.k8s.io", "ingressclasses", &networking::IngressClassStrategy),

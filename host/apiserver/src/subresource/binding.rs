@@ -1,12 +1,13 @@
 //! `pods/binding`: the scheduler's decision (`pkg/registry/core/pod/storage/storage.go` BindingREST).
 
 use super::Handler;
+use crate::admission::hooks;
 use crate::call::{Call, Response, Target};
 use crate::respond;
 use crate::write::{self, Edit, Write, edit};
 use async_trait::async_trait;
 use http::StatusCode;
-use object::{Object, StatusCause, StatusError, Value, json};
+use object::{Gvk, Object, StatusCause, StatusError, Value, json};
 
 pub struct Binding;
 
@@ -37,7 +38,9 @@ impl Handler for Binding {
 
 async fn bind(call: &Call, target: &Target, name: &str) -> Result<Response, StatusError> {
     let write = Write::new(call, target)?;
-    let body = write::required_body(call, "Binding")?;
+    let mut body = write::required_body(call, "Binding")?;
+    let binding = Gvk::new("", "v1", "Binding");
+    hooks::admit_body(call, &target.kind, "binding", &binding, name, write.options.dry_run, &mut body).await?;
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let node = text("/target/name");
     let given = text("/metadata/name");

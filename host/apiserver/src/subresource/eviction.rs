@@ -3,13 +3,14 @@
 mod budget;
 
 use super::Handler;
+use crate::admission::hooks;
 use crate::call::{Call, Response, Target};
 use crate::respond;
 use crate::stored;
 use crate::write::{self, DeleteOptions, Write, delete_one};
 use async_trait::async_trait;
 use http::StatusCode;
-use object::{Object, Reason, StatusError, Value, json};
+use object::{Gvk, Object, Reason, StatusError, Value, json};
 
 pub struct Eviction;
 
@@ -20,13 +21,15 @@ const ATTEMPTS: usize = 1000;
 impl Handler for Eviction {
     async fn answer(&self, call: &Call, target: &Target) -> Result<Response, StatusError> {
         let mut write = Write::new(call, target)?;
-        let body = write::required_body(call, "Eviction")?;
+        let mut body = write::required_body(call, "Eviction")?;
         let name = call.info.name.as_str();
         if body.pointer("/metadata/name").and_then(Value::as_str) != Some(name) {
             return Err(StatusError::bad_request("name in URL does not match name in Eviction object"));
         }
         let options = body.get("deleteOptions").map(|options| DeleteOptions::of_value(call, options)).transpose()?.unwrap_or_default();
         write.options.dry_run |= options.dry_run;
+        let kind = Gvk::new("policy", "v1", "Eviction");
+        hooks::admit_body(call, &target.kind, "eviction", &kind, name, write.options.dry_run, &mut body).await?;
         evict(&write, name, &options).await?;
         let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 });
         Ok(respond::json_value(StatusCode::CREATED, &status))

@@ -134,7 +134,7 @@ async fn apply(write: &Write<'_>, places: &Places, name: &str, applied: &[u8]) -
 }
 
 /// The Scale of an object.
-fn view(places: &Places, object: &Object) -> Value {
+pub fn view(places: &Places, object: &Object) -> Value {
     let mut metadata = json!({
         "name": object.name(), "namespace": object.namespace(), "uid": object.uid(), "resourceVersion": object.resource_version(),
         "creationTimestamp": object.str_at(&["metadata", "creationTimestamp"]),

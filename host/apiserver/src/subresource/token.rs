@@ -1,6 +1,7 @@
 //! `serviceaccounts/token`: a token by TokenRequest (`pkg/registry/core/serviceaccount/storage/token.go`).
 
 use super::Handler;
+use crate::admission::hooks;
 use crate::auth::{BoundTo, Tokens, find_core as find};
 use crate::call::{Call, Response, Target};
 use crate::respond;
@@ -9,7 +10,7 @@ use async_trait::async_trait;
 use http::StatusCode;
 use object::field::{ErrorList, Path};
 use object::gvk::split_api_version;
-use object::{GroupKind, GroupResource, Object, StatusError, Value, json};
+use object::{GroupKind, GroupResource, Gvk, Object, StatusError, Value, json};
 
 /// `defaults.go` of authentication/v1.
 const DEFAULT_SECONDS: i64 = 60 * 60;
@@ -27,6 +28,9 @@ impl Handler for Token {
         let accept = negotiate::accept(call.header("accept"))?;
         let (namespace, name) = (call.info.namespace.as_str(), call.info.name.as_str());
         let mut request = write::required_body(call, "TokenRequest")?;
+        let kind = Gvk::new("authentication.k8s.io", "v1", "TokenRequest");
+        let dry_run = call.query.has("dryRun");
+        hooks::admit_body(call, &target.kind, "token", &kind, name, dry_run, &mut request).await?;
         default(&mut request, tokens);
         validate(&request, name, namespace)?;
         // Accounts, pods and nodes that were made before this request are seen.

@@ -171,7 +171,12 @@ pub async fn delete_one(write: &Write<'_>, name: &str, options: &DeleteOptions) 
             return Err(StatusError::conflict(&resource, name, &cause));
         }
         let marked = mark(write, &old, options);
-        let outcome = if finished(write, &marked) {
+        let ends = finished(write, &marked);
+        // Not again for an object that is on its way already.
+        if ends || marked != old {
+            admission::hooks::delete(write, &old).await?;
+        }
+        let outcome = if ends {
             match write.remove(&old, current.mod_revision).await? {
                 Outcome::Done(done) => {
                     let mut last = marked;

@@ -11,6 +11,7 @@ pub(super) fn add(graph: &mut Graph) {
     let int64 = types.scalar(Scalar::Int64);
     let strings = types.anonymous(Shape::List(List { item: string, kind: ListKind::Set, merge: None }));
     let config = types.anonymous(Shape::Map { value: string, atomic: false });
+    let admission = types.known("dev.coracle.v1alpha1.PluginAdmission");
     let spec = types.named(
         "dev.coracle.v1alpha1.WasmPluginSpec",
         "What to load, and what it may do.",
@@ -26,6 +27,7 @@ pub(super) fn add(graph: &mut Graph) {
             default(field("timeoutMilliseconds", int32, "How long one call may take."), 100),
             default(field("memoryMiB", int32, "How much memory one instance may use."), 16),
             default(field("scoreWeight", int32, "Factor of the plugin's scores."), 1),
+            field("admission", admission, "Which requests a plugin of world admission is asked about."),
             field("config", config, "Handed to the plugin as it is."),
             field("grants", strings, "What the plugin may import beside its world. What it imports and was not granted fails at load."),
         ],

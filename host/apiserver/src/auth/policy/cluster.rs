@@ -219,6 +219,8 @@ pub const ROLES: &[Role] = &[
         "system:certificates.k8s.io:legacy-unknown-approver",
         &["approve on certificates.k8s.io: signers named kubernetes.io/legacy-unknown"],
     ),
+    // Admission notes what it would have refused.
+    role("system:coracle:admission", &[EVENTS]),
     // All parts of one process read through one cache per kind, which lists and watches whatever they ask for.
     role("system:coracle:informers", &["read on *: *"]),
     role("system:coracle:plugins", &["read on coracle.dev: wasmplugins", "patch update on coracle.dev: wasmplugins/status", EVENTS]),
@@ -243,6 +245,7 @@ pub const BINDINGS: &[Binding] = &[
     Binding { role: "system:volume-scheduler", subjects: &["User:system:kube-scheduler"] },
     Binding { role: "system:service-account-issuer-discovery", subjects: &["Group:system:serviceaccounts"] },
     Binding { role: "system:cluster-trust-bundle-discovery", subjects: &["Group:system:serviceaccounts"] },
+    Binding { role: "system:coracle:admission", subjects: &["User:system:coracle:admission"] },
     Binding { role: "system:coracle:informers", subjects: &["User:system:coracle:informers"] },
     Binding { role: "system:coracle:plugins", subjects: &["User:system:coracle:plugins"] },
     Binding { role: "system:coredns", subjects: &["ServiceAccount:kube-system:coredns"] },

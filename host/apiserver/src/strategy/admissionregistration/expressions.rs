@@ -1,11 +1,12 @@
 //! Expressions of webhooks and policies are compiled when they are written, so that none is stored that cannot run: variables
 //! of k8s.io/apiserver `pkg/admission/plugin/cel/compile.go`, functions of the authorizer of `pkg/cel/library/authz.go`.
 //!
-//! They are only compiled here. Whoever evaluates them brings an authorizer that answers; this one has none to ask.
+//! They are only compiled here; match conditions are evaluated in `admission/matching`.
 
+use super::authorizer::{self, AUTHORIZER, RESOURCE_CHECK};
 use crate::strategy::at::At;
 use crate::strategy::read::text;
-use expression::{CompileError, Decl, Declarations, Environment, EvalError, Expected, Function, Library, Overload, Program, Type};
+use expression::{CompileError, Decl, Declarations, Environment, Expected, Program, Type};
 use object::Value;
 use object::field::ErrorList;
 use std::sync::{Arc, LazyLock};
@@ -17,16 +18,7 @@ pub struct Offers {
     pub authorizer: bool,
 }
 
-const AUTHORIZER: &str = "kubernetes.authorization.Authorizer";
-const PATH_CHECK: &str = "kubernetes.authorization.PathCheck";
-const GROUP_CHECK: &str = "kubernetes.authorization.GroupCheck";
-const RESOURCE_CHECK: &str = "kubernetes.authorization.ResourceCheck";
-const DECISION: &str = "kubernetes.authorization.Decision";
-
-/// A call of the authorizer is as dear as 350,000 steps (`pkg/cel/library/cost.go`); its parts cost one.
-const CHECK_COST: u64 = 350_000;
-
-static ENVIRONMENT: LazyLock<Environment> = LazyLock::new(|| Environment::kubernetes().with(authorizer()));
+static ENVIRONMENT: LazyLock<Environment> = LazyLock::new(|| Environment::kubernetes().with(authorizer::library()));
 static BASE: LazyLock<Declarations> = LazyLock::new(|| {
     Declarations::new()
         .variable("object", Decl::of(Type::Dyn))
@@ -147,31 +139,4 @@ fn namespace() -> Decl {
         ("status", object("kubernetes.NamespaceStatus", &[("conditions", conditions), ("phase", String)]).ty),
     ];
     object("kubernetes.Namespace", &fields)
-}
-
-fn authorizer() -> Library {
-    let is = Type::opaque;
-    let on = |receiver: &str, texts: usize, result: Type| Overload {
-        args: std::iter::once(is(receiver)).chain(std::iter::repeat_n(Type::String, texts)).collect(),
-        member: true,
-        result,
-    };
-    let mut functions: Vec<(String, Function)> = Vec::new();
-    let mut add = |name: &str, overloads: Vec<Overload>, cost: u64| {
-        let function = Function::new(overloads, cost, |_, _| Err(EvalError::Argument("there is no authorizer to ask".to_owned())));
-        functions.push((name.to_owned(), function));
-    };
-    add("path", vec![on(AUTHORIZER, 1, is(PATH_CHECK))], 1);
-    add("group", vec![on(AUTHORIZER, 1, is(GROUP_CHECK))], 1);
-    add("serviceAccount", vec![on(AUTHORIZER, 2, is(AUTHORIZER))], 1);
-    add("resource", vec![on(GROUP_CHECK, 1, is(RESOURCE_CHECK))], 1);
-    for name in ["subresource", "namespace", "name", "fieldSelector", "labelSelector"] {
-        add(name, vec![on(RESOURCE_CHECK, 1, is(RESOURCE_CHECK))], 1);
-    }
-    add("check", vec![on(PATH_CHECK, 1, is(DECISION)), on(RESOURCE_CHECK, 1, is(DECISION))], CHECK_COST);
-    add("errored", vec![on(DECISION, 0, Type::Bool)], 1);
-    add("error", vec![on(DECISION, 0, Type::String)], 1);
-    add("allowed", vec![on(DECISION, 0, Type::Bool)], 1);
-    add("reason", vec![on(DECISION, 0, Type::String)], 1);
-    Library { functions }
 }
