@@ -1,7 +1,9 @@
 //! [`Writer`]: everything the scheduler writes: bindings, conditions, nominations, events, the end of victims.
 
+use crate::binding::Binds;
 use crate::pod::PodInfo;
-use client::{Api, Client, DeleteOptions, Error, Patch, Recorder, Type, gvr};
+use async_trait::async_trait;
+use client::{Api, Client, DeleteOptions, Patch, Recorder, Type, gvr};
 use object::{Value, json};
 use std::sync::Arc;
 
@@ -24,28 +26,6 @@ impl Writer {
     pub(crate) fn new(client: &Client, scheduler_name: &str) -> Self {
         let events = client.recorder(scheduler_name, "");
         Self { pods: client.api(&gvr::pods()), events, scheduler_name: scheduler_name.to_owned() }
-    }
-
-    /// `annotations` are what the pod has from then on, beside its own.
-    pub(crate) async fn bind(&self, pod: &PodInfo, node: &str, annotations: &[(String, String)]) -> Result<(), Error> {
-        let mut binding = json!({
-            "apiVersion": "v1", "kind": "Binding",
-            "metadata": { "namespace": pod.namespace, "name": pod.name, "uid": pod.uid },
-            "target": { "apiVersion": "v1", "kind": "Node", "name": node },
-        });
-        if !annotations.is_empty()
-            && let Some(meta) = binding.get_mut("metadata").and_then(Value::as_object_mut)
-        {
-            let annotations: object::Map<String, Value> = annotations.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
-            meta.insert("annotations".to_owned(), Value::Object(annotations));
-        }
-        self.pods.create_subresource(&pod.namespace, &pod.name, "binding", &binding).await?;
-        Ok(())
-    }
-
-    pub(crate) fn bound(&self, pod: &PodInfo, node: &str) {
-        let message = format!("Successfully assigned {}/{} to {node}", pod.namespace, pod.name);
-        self.events.event(&pod.object.reference(), Type::Normal, "Scheduled", &message);
     }
 
     /// Tells the pod's events and its `PodScheduled` condition; the condition is written only when it changes.
@@ -94,6 +74,30 @@ impl Writer {
             Err(e) if e.is_not_found() || e.is_conflict() => {}
             Err(e) => tracing::warn!(pod = pod.name, error = e.chain(), "pod status could not be patched"),
         }
+    }
+}
+
+#[async_trait]
+impl Binds for Writer {
+    async fn bind(&self, pod: &PodInfo, node: &str, annotations: &[(String, String)]) -> Result<(), String> {
+        let mut binding = json!({
+            "apiVersion": "v1", "kind": "Binding",
+            "metadata": { "namespace": pod.namespace, "name": pod.name, "uid": pod.uid },
+            "target": { "apiVersion": "v1", "kind": "Node", "name": node },
+        });
+        if !annotations.is_empty()
+            && let Some(meta) = binding.get_mut("metadata").and_then(Value::as_object_mut)
+        {
+            let annotations: object::Map<String, Value> = annotations.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+            meta.insert("annotations".to_owned(), Value::Object(annotations));
+        }
+        let written = self.pods.create_subresource(&pod.namespace, &pod.name, "binding", &binding).await;
+        written.map(drop).map_err(|error| error.chain())
+    }
+
+    fn bound(&self, pod: &PodInfo, node: &str) {
+        let message = format!("Successfully assigned {}/{} to {node}", pod.namespace, pod.name);
+        self.events.event(&pod.object.reference(), Type::Normal, "Scheduled", &message);
     }
 }
 

@@ -1,10 +1,10 @@
 //! From a chosen node to a bound pod: reserve and permit within the cycle; waiting, pre-bind, bind and post-bind in a task of
 //! the pod's own: `schedulingCycle` and `bindingCycle` of `pkg/scheduler/schedule_one.go`.
 
-use crate::bind::SharedWriter;
 use crate::pod::PodInfo;
 use crate::profile::Profile;
 use crate::waiting::{Ticket, Verdict, WaitingList};
+use async_trait::async_trait;
 use interfaces::schedule::{Bind, FailurePolicy, Permit, PluginError, Rejection};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -18,12 +18,22 @@ pub(crate) enum NotBound {
     Failed(String),
 }
 
+/// Who writes bindings.
+#[async_trait]
+pub(crate) trait Binds: Send + Sync {
+    /// The pod gets the node, and these annotations beside its own. An error is told in a sentence.
+    async fn bind(&self, pod: &PodInfo, node: &str, annotations: &[(String, String)]) -> Result<(), String>;
+
+    /// Says so in the pod's events.
+    fn bound(&self, pod: &PodInfo, node: &str);
+}
+
 /// A pod on its way to its node.
 pub(crate) struct Binding {
     pub(crate) pod: Arc<PodInfo>,
     pub(crate) node: String,
     pub(crate) profile: Arc<Profile>,
-    pub(crate) writer: SharedWriter,
+    pub(crate) writer: Arc<dyn Binds>,
     pub(crate) waiting: Arc<WaitingList>,
 }
 
@@ -147,7 +157,7 @@ impl Binding {
                 Bind::Done => return Ok(()),
                 Bind::Write(annotations) => {
                     let written = self.writer.bind(&self.pod, &self.node, &annotations).await;
-                    return written.map_err(|error| NotBound::Failed(format!("binding rejected: {}", error.chain())));
+                    return written.map_err(|error| NotBound::Failed(format!("binding rejected: {error}")));
                 }
             }
         }

@@ -22,6 +22,8 @@ pub mod cycle;
 pub mod diagnosis;
 mod dry_run;
 pub mod event;
+#[cfg(test)]
+mod framework_tests;
 pub mod node;
 pub mod plugins;
 pub mod pod;
