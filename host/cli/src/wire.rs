@@ -187,6 +187,7 @@ async fn start(
             service_cidr: args.service_cidr,
             bridge: args.bridge.clone(),
             node_name: node.to_owned(),
+            middleware: watch::channel(Some(Arc::default())).1,
         };
         let run = net::services::run(client, config, shutdown.clone());
         parts.spawn(async move {

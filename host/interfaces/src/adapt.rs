@@ -86,6 +86,12 @@ pub struct AdapterRow {
     pub failure_policy: FailurePolicy,
 }
 
+impl std::fmt::Debug for AdapterRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AdapterRow").field("name", &self.adapter.name()).field("failure_policy", &self.failure_policy).finish()
+    }
+}
+
 /// The loaded adapters by their plugin's name, replaced whole on each change. `None`: the loader has not looked yet. `wasm`
 /// writes, `node` reads.
 pub type AdapterSet = Option<Arc<BTreeMap<String, AdapterRow>>>;

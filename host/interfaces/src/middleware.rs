@@ -75,6 +75,12 @@ pub struct MiddlewareRow {
     pub failure_policy: FailurePolicy,
 }
 
+impl std::fmt::Debug for MiddlewareRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MiddlewareRow").field("name", &self.middleware.name()).field("failure_policy", &self.failure_policy).finish()
+    }
+}
+
 /// The loaded middleware by their plugin's name, replaced whole on each change. `None`: the loader has not looked yet.
 /// `wasm` writes, `net` reads.
 pub type MiddlewareSet = Option<Arc<BTreeMap<String, MiddlewareRow>>>;

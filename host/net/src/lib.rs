@@ -12,6 +12,7 @@ mod addresses;
 mod cidr;
 pub mod dns;
 mod link;
+mod middleware;
 mod netns;
 mod network;
 mod pool;

@@ -7,13 +7,15 @@ mod rules;
 mod view;
 
 use crate::cidr::Cidr;
+use crate::middleware::Gate;
 use client::{Client, gvr};
+use interfaces::middleware::MiddlewareSet;
 use std::net::Ipv4Addr;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use rules::render;
@@ -27,6 +29,8 @@ pub struct Config {
     pub bridge: String,
     /// This node, for `internalTrafficPolicy: Local`.
     pub node_name: String,
+    /// Plugins before Services' ports. A set without any unless someone provides them.
+    pub middleware: watch::Receiver<MiddlewareSet>,
 }
 
 /// Pause after `nft` refused a ruleset: long enough not to fill the log, short enough to heal by itself.
@@ -60,8 +64,12 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) {
         () = async { services.ready().await; slices.ready().await; } => {}
     }
     let mut applied = String::new();
+    let gate = config.pod_cidr.nth(1).map(|address| Gate::new(address, config.middleware.clone()));
     loop {
-        let ports = service_ports(&services.list(""), &slices.list(""), &config.node_name);
+        let mut ports = service_ports(&services.list(""), &slices.list(""), &config.node_name);
+        if let Some(gate) = &gate {
+            gate.put_before(&mut ports);
+        }
         let ruleset = render(&config, &ports);
         if ruleset != applied {
             match apply(&ruleset).await {

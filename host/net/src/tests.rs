@@ -79,6 +79,7 @@ fn pods_reach_each_other_and_a_service_and_themselves_through_it() {
             service_cidr: settings.service_cidr,
             bridge: settings.bridge,
             node_name: "n".into(),
+            middleware: tokio::sync::watch::channel(None).1,
         };
         apply(&render(&proxy, &[port])).await.map_err(io::Error::other)?;
 

@@ -109,6 +109,7 @@ mod tests {
             service_cidr: "10.43.0.0/16".parse().unwrap(),
             bridge: "coracle0".into(),
             node_name: "n".into(),
+            middleware: tokio::sync::watch::channel(None).1,
         }
     }
 

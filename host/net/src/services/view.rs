@@ -22,6 +22,8 @@ pub struct ServicePort {
     pub sticky: bool,
     /// Sorted.
     pub backends: Vec<Backend>,
+    /// Plugins that requests pass, by name (`middleware.coracle.dev/<port>`).
+    pub middleware: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +34,9 @@ pub struct Backend {
 
 /// The slices' label that names their Service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// Before a port's number or name.
+const MIDDLEWARE: &str = "middleware.coracle.dev/";
 
 /// All ports of all Services that have a virtual address, sorted by name. Backends are the ready endpoints, or, when
 /// none is ready, those that still serve while terminating (KEP-1669).
@@ -68,11 +73,19 @@ pub fn service_ports(services: &[Arc<Object>], slices: &[Arc<Object>], node: &st
                 node_port: port.node_port.and_then(|p| u16::try_from(p).ok()).unwrap_or_default(),
                 sticky: spec.session_affinity.as_deref() == Some("ClientIP"),
                 backends: backends(slices, port_name, local_only.then_some(node)),
+                middleware: middleware(object, port.port, port_name),
             });
         }
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
+}
+
+/// The annotation by the port's number goes before the one by its name.
+fn middleware(service: &Object, port: i32, name: &str) -> Vec<String> {
+    let by_number = service.annotation(&format!("{MIDDLEWARE}{port}"));
+    let value = by_number.or_else(|| service.annotation(&format!("{MIDDLEWARE}{name}")).filter(|_| !name.is_empty()));
+    value.unwrap_or_default().split([',', '\n']).map(str::trim).filter(|plugin| !plugin.is_empty()).map(str::to_owned).collect()
 }
 
 fn backends(slices: &[&Object], port_name: &str, only_node: Option<&str>) -> Vec<Backend> {
