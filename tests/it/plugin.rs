@@ -27,7 +27,7 @@ metadata: {{name: {name}}}
 spec:
   world: scheduler
   path: {file}
-  extensionPoints: [filter, score]
+  scheduler: {{extensionPoints: [filter, score]}}
   {}
 ",
             more.replace('\n', "\n  ")
@@ -71,7 +71,7 @@ fn is_bound(pod: &serde_json::Value) -> bool {
 fn plugin_filters_by_its_own_words_until_it_is_deleted() {
     let (cluster, _turn) = cluster();
     let space = cluster.space("plugin-filter");
-    let plugin = Plugin::apply(cluster, "node-requirements", "node-requirements.wasm", "scoreWeight: 2").ready();
+    let plugin = Plugin::apply(cluster, "node-requirements", "node-requirements.wasm", "failurePolicy: Fail").ready();
     pod(&space, "plain", "");
     assert_eq!(space.until_ended("plain")["status"]["phase"], "Succeeded");
     pod(&space, "disk", "coracle.dev/requires: disk=ssd");
@@ -109,7 +109,7 @@ fn misbehaves(how: &'static str, said: &str, counter: &str) {
         cluster,
         "hostile",
         "plugin-hostile.wasm",
-        &format!("config: {{filter: {how}}}\ntimeoutMilliseconds: 50\nmemoryMiB: 8"),
+        &format!("config: {{filter: {how}}}\nlimits: {{timeoutMilliseconds: 50, memoryMiB: 8}}"),
     )
     .ready();
     pod(&space, "stopped", "");

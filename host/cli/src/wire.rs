@@ -63,7 +63,7 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
         peers: args.store.is_shared(),
         tokens: Some(Arc::new(tokens)),
         node_client: Some(Arc::new(pki.client_config("system:apiserver", &[MASTERS])?)),
-        metrics: vec![client::metrics::render],
+        metrics: vec![client::metrics::render, wasm::plugins::platform::metrics::render],
         ..apiserver::Config::default()
     };
     let api = ApiServer::new(config, store.clone(), registry.clone())?;
@@ -173,11 +173,13 @@ async fn start(
         let client = client.with_user(component("system:coracle:plugins", &[]));
         let config = wasm::plugins::Config {
             plugins_dir: data.join("plugins"),
+            data_dir: data.join("plugin-data"),
             cache_dir: data.join("wasm-cache"),
             fetch: Some(fetch_plugin(images.clone(), args.insecure_registry.clone())),
             node_name: node.to_owned(),
         };
-        let run = wasm::plugins::run(client, config, plugins, shutdown.clone());
+        let outputs = wasm::plugins::Outputs { scheduler: plugins };
+        let run = wasm::plugins::run(client, config, outputs, shutdown.clone());
         parts.spawn(async move { ("plugins", run.await.context("plugins")) });
     }
     if args.runs(Part::Proxy) && network.has_links() {
@@ -262,20 +264,26 @@ fn scheduler_config(args: &ServerArgs) -> Result<scheduler::Config> {
 
 /// Gets a plugin's image as the node agent gets a pod's: from the store, else from its registry.
 fn fetch_plugin(images: Arc<image::Store>, insecure: Vec<String>) -> wasm::plugins::Fetch {
-    Arc::new(move |name| {
+    use wasm::plugins::{FetchError, Fetched};
+    Arc::new(move |wanted| {
         let (images, insecure) = (images.clone(), insecure.clone());
         Box::pin(async move {
-            let tell = |error: image::Error| error.to_string();
-            let image = match images.get(&name).map_err(tell)? {
+            let tell = |error: image::Error| FetchError::Pull(error.to_string());
+            let name = &wanted.image;
+            let image = match images.get(name).map_err(tell)? {
                 Some(image) => image,
                 None => {
-                    let reference = name.parse::<image::Reference>().map_err(|e| format!("invalid image name {name:?}: {e}"))?;
+                    let invalid = |e| FetchError::Pull(format!("invalid image name {name:?}: {e}"));
+                    let reference = name.parse::<image::Reference>().map_err(invalid)?;
                     let options = image::PullOptions { insecure, ..image::PullOptions::default() };
                     images.pull(&reference, &options).await.map_err(tell)?
                 }
             };
+            if !wanted.keys.is_empty() {
+                return Err(FetchError::Verify("this server cannot verify signatures".to_owned()));
+            }
             let digest = image.digest.clone();
-            Ok((image.wasm_component(None).map_err(tell)?, digest))
+            Ok(Fetched { path: image.wasm_component(None).map_err(tell)?, digest, verified: String::new() })
         })
     })
 }

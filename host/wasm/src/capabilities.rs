@@ -6,7 +6,7 @@ pub mod names;
 pub mod sockets;
 mod table;
 
-pub use table::{ALL, Capability, GRANTABLE, SCHEDULER, WORKLOAD};
+pub use table::{ALL, Capability, GRANTABLE, PLATFORM, WORKLOAD};
 
 use crate::ctx::State;
 use crate::engine::Engine;

@@ -62,6 +62,21 @@ impl Resolver {
         }
     }
 
+    /// As the machine's own programs resolve names: `/etc/resolv.conf`, `/etc/hosts`.
+    pub fn of_machine() -> Self {
+        let mut config = DnsConfig::default();
+        for line in std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default().lines() {
+            let mut words = line.split_ascii_whitespace();
+            match words.next() {
+                Some("nameserver") => config.servers.extend(words.next().and_then(|address| address.parse::<IpAddr>().ok())),
+                Some("search") => config.search = words.map(str::to_owned).collect(),
+                Some("options") => config.options = words.map(str::to_owned).collect(),
+                _ => {}
+            }
+        }
+        Self::new(&config, Some(PathBuf::from("/etc/hosts")))
+    }
+
     pub async fn resolve(&self, network: &Network, name: &str) -> Result<Vec<IpAddr>, Error> {
         if let Ok(address) = name.parse::<IpAddr>() {
             return Ok(vec![address]);

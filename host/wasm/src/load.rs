@@ -35,6 +35,8 @@ pub enum Error {
     Mismatch { what: String, cause: String },
     #[error("{what} exports none of {}: there is nothing to run", .wanted.join(", "))]
     NoExport { what: String, wanted: Vec<&'static str> },
+    #[error("{what}: {cause}")]
+    Settings { what: String, cause: String },
     #[error("cannot use the code cache {path}: {source}")]
     Cache { path: PathBuf, source: std::io::Error },
 }
@@ -93,6 +95,41 @@ impl Cache {
             }
         })
         .await
+    }
+
+    /// The component in a file, and its digest, which is computed: the file may change.
+    ///
+    /// # Errors
+    /// As [`Cache::load`].
+    pub async fn load_file(self: &Arc<Self>, path: &Path, what: &str) -> Result<(Component, String), Error> {
+        let bytes = tokio::fs::read(path).await.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        self.load_bytes(bytes, what).await
+    }
+
+    /// The component in `bytes`, and its digest.
+    ///
+    /// # Errors
+    /// As [`Cache::load`], but for `Read`.
+    pub async fn load_bytes(self: &Arc<Self>, bytes: Vec<u8>, what: &str) -> Result<(Component, String), Error> {
+        let what = what.to_owned();
+        let known = self
+            .blocking(move |cache| {
+                let hex = hex::encode(Sha256::digest(&bytes));
+                Ok((cache.open(&hex), hex, bytes))
+            })
+            .await?;
+        let (component, hex, bytes) = known;
+        let digest = format!("sha256:{hex}");
+        if let Some(component) = component {
+            return Ok((component, digest));
+        }
+        // Closed never: the semaphore lives as long as the cache.
+        let _one = self.compiling.acquire().await;
+        let compile = move |cache: &Self| match cache.open(&hex) {
+            Some(component) => Ok(component),
+            None => cache.compile(&bytes, &hex, &what),
+        };
+        Ok((self.blocking(compile).await?, digest))
     }
 
     async fn blocking<T: Send + 'static>(
@@ -177,6 +214,11 @@ pub fn check_kind(bytes: &[u8], what: &str) -> Result<(), Error> {
 /// Names of what `component` imports, as in WIT: `wasi:sockets/tcp@0.2.3`.
 pub fn imports(component: &Component, engine: &Engine) -> Vec<String> {
     component.component_type().imports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Names of what `component` exports, as in WIT.
+pub fn exported(component: &Component, engine: &Engine) -> Vec<String> {
+    component.component_type().exports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// Whether `component` exports interface `name` (without version), in any version.

@@ -1,6 +1,7 @@
 //! The network that a guest sees: its pod's namespace and the pod's resolver, or nothing.
 
 use crate::dns::{self, Resolver};
+use crate::plugins::platform::hosts::Hosts;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -18,12 +19,14 @@ struct Inner {
     /// Pinned there longer than any container of the pod lives. `None`: the namespace of the process.
     netns: Option<PathBuf>,
     resolver: Resolver,
+    /// Where it may go; `None`: anywhere.
+    limits: Option<Arc<Hosts>>,
 }
 
 impl Network {
     /// Every use is refused.
     pub fn denied() -> Self {
-        Self { inner: Arc::new(Inner { allowed: false, netns: None, resolver: Resolver::default() }) }
+        Self { inner: Arc::new(Inner { allowed: false, netns: None, resolver: Resolver::default(), limits: None }) }
     }
 
     /// The namespace pinned at `netns`, or the process's own.
@@ -33,7 +36,12 @@ impl Network {
     pub fn of_pod(netns: Option<&Path>, resolver: Resolver) -> io::Result<Self> {
         drop(netns.map(std::fs::File::open).transpose()?);
         let netns = netns.map(Path::to_owned);
-        Ok(Self { inner: Arc::new(Inner { allowed: true, netns, resolver }) })
+        Ok(Self { inner: Arc::new(Inner { allowed: true, netns, resolver, limits: None }) })
+    }
+
+    /// The namespace and the resolver of the process, to `hosts` only.
+    pub fn limited(hosts: Arc<Hosts>) -> Self {
+        Self { inner: Arc::new(Inner { allowed: true, netns: None, resolver: Resolver::of_machine(), limits: Some(hosts) }) }
     }
 
     pub fn is_allowed(&self) -> bool {
@@ -66,6 +74,9 @@ impl Network {
     }
 
     pub async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        if self.inner.limits.as_ref().is_some_and(|hosts| !hosts.allows(address)) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let make = || if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
         self.inside(make)??.connect(address).await
     }
@@ -85,6 +96,16 @@ impl Network {
         if !self.inner.allowed {
             return Err(dns::Error::Denied);
         }
-        self.inner.resolver.resolve(self, name).await
+        let Some(hosts) = &self.inner.limits else { return self.inner.resolver.resolve(self, name).await };
+        if !hosts.allows_name(name) {
+            return Err(dns::Error::Denied);
+        }
+        // The name servers themselves are not on the list.
+        let inner = Inner { allowed: true, netns: None, resolver: Resolver::default(), limits: None };
+        let addresses = self.inner.resolver.resolve(&Self { inner: Arc::new(inner) }, name).await?;
+        if name.parse::<IpAddr>().is_err() {
+            hosts.remember(name, &addresses);
+        }
+        Ok(addresses)
     }
 }

@@ -11,21 +11,32 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::built;
-use wasm::plugins::loader::{Failed, Loading};
-use wasm::plugins::{Config, Plugin};
+use wasm::plugins::Config;
+use wasm::plugins::counters::Counters;
+use wasm::plugins::prepare::{Around, Failed, Loading};
+use wasm::plugins::worlds::Product;
+
+/// A loaded plugin, and what is counted of it.
+struct Plugin {
+    row: Arc<dyn SchedulePlugin>,
+    counters: Arc<Counters>,
+}
 
 fn loading(directory: &Path) -> Loading {
     let plugins_dir = built("plugin-told").map_or_else(|| directory.to_owned(), |path| path.parent().unwrap().to_owned());
-    let config = Config { plugins_dir, cache_dir: directory.join("cache"), fetch: None, node_name: "node".to_owned() };
+    let (cache_dir, data_dir) = (directory.join("cache"), directory.join("data"));
+    let config = Config { plugins_dir, data_dir, cache_dir, fetch: None, node_name: "node".to_owned() };
     Loading::new(config).unwrap()
 }
 
-async fn load(loading: &Loading, mut spec: object::Value) -> Result<Arc<Plugin>, Failed> {
-    for (key, value) in [("world", json!("scheduler")), ("extensionPoints", json!(["filter", "score"]))] {
+async fn load(loading: &Loading, mut spec: object::Value) -> Result<Plugin, Failed> {
+    for (key, value) in [("world", json!("scheduler")), ("scheduler", json!({"extensionPoints": ["filter", "score"]}))] {
         spec.as_object_mut().unwrap().entry(key).or_insert(value);
     }
     let object = Object::from_value(json!({ "metadata": {"name": "told"}, "spec": spec })).unwrap();
-    loading.prepare(&object).await.map(|(plugin, _)| plugin)
+    let prepared = loading.prepare(&Arc::new(object), None, Around::alone()).await?;
+    let Product::Scheduler(row) = prepared.loaded.product;
+    Ok(Plugin { row: row.plugin, counters: prepared.counters })
 }
 
 fn node(name: &str, cpu: i64, generation: u64) -> Arc<NodeView> {
@@ -55,7 +66,7 @@ fn table() -> NodeTable {
 
 async fn refused(plugin: &Plugin, told: &str, table: &NodeTable) -> Result<Vec<(u32, String)>, PluginError> {
     let candidates: Vec<u32> = (0..).take(table.nodes.len()).collect();
-    let refusals = plugin.filter(&pod(told), table, &candidates).await?;
+    let refusals = plugin.row.filter(&pod(told), table, &candidates).await?;
     assert!(refusals.iter().all(|refusal| refusal.code == Code::Unschedulable));
     Ok(refusals.into_iter().map(|refusal| (refusal.node, refusal.reason)).collect())
 }
@@ -69,14 +80,15 @@ async fn a_plugin_sees_the_nodes_as_they_change() {
     let plugin = load(&loading(directory.path()), json!({"path": "plugin-told.wasm"})).await.unwrap();
     let mut table = table();
     assert_eq!(refused(&plugin, "", &table).await, Ok(vec![(1, "too busy".to_owned())]));
-    assert_eq!(plugin.score(&pod(""), &table, &[2, 0]).await, Ok(vec![60, 100]));
+    assert_eq!(plugin.row.score(&pod(""), &table, &[2, 0]).await, Ok(vec![60, 100]));
 
     // Only the usage of c changed, and b is gone: c has its number.
     table = NodeTable { version: 2, nodes: vec![table.nodes[0].clone(), node("c", 1000, 4)] };
     assert_eq!(refused(&plugin, "", &table).await, Ok(vec![(1, "too busy".to_owned())]));
     table = NodeTable { version: 3, nodes: vec![table.nodes[0].clone(), node("c", 10, 5)] };
     assert_eq!(refused(&plugin, "", &table).await, Ok(vec![]));
-    assert_eq!(plugin.counters().read(), (4, 0, 0));
+    let figures = plugin.counters.read();
+    assert_eq!((figures.calls, figures.failures, figures.instances), (4, 0, 1));
 }
 
 #[tokio::test]
@@ -85,7 +97,7 @@ async fn a_plugin_that_misbehaves_is_contained_and_comes_back() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    let spec = json!({"path": "plugin-told.wasm", "timeoutMilliseconds": 200, "memoryMiB": 8, "config": {"b": "2", "a": "1"}});
+    let spec = json!({"path": "plugin-told.wasm", "limits": {"timeoutMilliseconds": 200, "memoryMiB": 8}, "config": {"b": "2", "a": "1"}});
     let plugin = load(&loading(directory.path()), spec).await.unwrap();
     let table = table();
     // Told in full once per instance.
@@ -95,7 +107,7 @@ async fn a_plugin_that_misbehaves_is_contained_and_comes_back() {
     // What it is told, how it fails, and traps and timeouts counted by then.
     let cases: &[(&str, &str, (u64, u64))] = &[
         ("err", "plugin told failed: told to fail", (0, 0)),
-        ("nonsense", "plugin told failed: it refused node 4294967295, which it was not asked about", (0, 0)),
+        ("nonsense", "plugin told failed: it gave 100 bytes of verdicts for 3 nodes", (0, 0)),
         ("trap", "plugin told trapped: wasm trap: wasm `unreachable` instruction executed", (1, 0)),
         ("spin", "plugin told exceeded its time of 200 ms", (1, 1)),
         ("hog", "plugin told exceeded its memory of 8 MiB", (2, 1)),
@@ -105,16 +117,16 @@ async fn a_plugin_that_misbehaves_is_contained_and_comes_back() {
         let error = refused(&plugin, told, &table).await.unwrap_err();
         assert_eq!(error.to_string(), *expect, "{told}");
         assert!(begin.elapsed() < Duration::from_secs(2), "{told} took {:?}", begin.elapsed());
-        let (_, counted_traps, counted_timeouts) = plugin.counters().read();
-        assert_eq!((counted_traps, counted_timeouts), (*traps, *timeouts), "{told}");
-        assert_eq!(plugin.counters().last_failure(), *expect);
+        let figures = plugin.counters.read();
+        assert_eq!((figures.traps, figures.timeouts), (*traps, *timeouts), "{told}");
+        assert_eq!(plugin.counters.last_failure(), *expect);
         // The next call gets an instance that knows the nodes: the same one after an answer, a new one after a trap.
         assert_eq!(refused(&plugin, "", &table).await, Ok(vec![(1, "too busy".to_owned())]), "after {told}");
         assert_eq!(refused(&plugin, "show", &table).await, Ok(show(1)), "after {told}");
     }
     assert_eq!(refused(&plugin, "log", &table).await, Ok(vec![]));
     for (told, expect) in [("short", "it gave 1 scores for 2 nodes"), ("high", "it gave a score of 101, beyond 100")] {
-        let error = plugin.score(&pod(told), &table, &[0, 1]).await.unwrap_err();
+        let error = plugin.row.score(&pod(told), &table, &[0, 1]).await.unwrap_err();
         assert_eq!(error.to_string(), format!("plugin told failed: {expect}"));
     }
 
@@ -131,20 +143,24 @@ async fn a_plugin_that_misbehaves_is_contained_and_comes_back() {
 async fn refused_at_load() {
     let directory = tempfile::tempdir().unwrap();
     let clock = directory.path().join("clock.wasm");
-    std::fs::write(&clock, wat::parse_str(r#"(component (import "wasi:clocks/wall-clock@0.2.0" (instance)))"#).unwrap()).unwrap();
+    std::fs::write(&clock, wat::parse_str(r#"(component (import "wasi:http/types@0.2.0" (instance)))"#).unwrap()).unwrap();
     let module = directory.path().join("module.wasm");
     std::fs::write(&module, wat::parse_str("(module)").unwrap()).unwrap();
     let config = Config {
         plugins_dir: directory.path().to_owned(),
+        data_dir: directory.path().join("data"),
         cache_dir: directory.path().join("cache"),
         fetch: None,
         node_name: String::new(),
     };
     let loading = Loading::new(config).unwrap();
     let cases = [
-        (json!({"path": "clock.wasm"}), "file clock.wasm imports wasi:clocks/wall-clock@0.2.0 which was not granted"),
-        (json!({"path": "clock.wasm", "grants": ["wasi:clocks"]}), "exports none of coracle:plugin/node-table, coracle:plugin/filter"),
-        (json!({"path": "clock.wasm", "grants": ["wasi:sockets"]}), "\"wasi:sockets\" cannot be granted to a plugin"),
+        (json!({"path": "clock.wasm"}), "file clock.wasm imports wasi:http/types@0.2.0 which was not granted"),
+        (
+            json!({"path": "clock.wasm", "grants": {"interfaces": ["wasi:http"]}}),
+            "exports none of coracle:plugin/node-table, coracle:plugin/filter",
+        ),
+        (json!({"path": "clock.wasm", "grants": {"interfaces": ["wasi:keyvalue"]}}), "\"wasi:keyvalue\" cannot be granted to a plugin"),
         (json!({"path": "module.wasm"}), "file module.wasm is a core module, not a component"),
         (json!({"path": "missing.wasm"}), "cannot read file missing.wasm: No such file"),
         (json!({"image": "registry/plugin:1"}), "this server pulls no images"),

@@ -12,7 +12,7 @@ mod terms;
 wit_bindgen::generate!({ path: "../../wit", world: "scheduler" });
 
 use coracle::plugin::{config, log};
-use exports::coracle::plugin::filter::{Code, Guest as Filter, Pod, Reason, Refusal, Refusals};
+use exports::coracle::plugin::filter::{Code, Guest as Filter, Pod, Reason, Verdicts};
 use exports::coracle::plugin::node_table::{Delta, Guest as NodeTable};
 use exports::coracle::plugin::score::{Guest as Score, Pod as ScoredPod};
 use std::cell::RefCell;
@@ -35,23 +35,25 @@ impl NodeTable for Plugin {
 }
 
 impl Filter for Plugin {
-    fn filter(pod: Pod, candidates: Vec<u32>) -> Result<Refusals, String> {
-        let mut refusals = Refusals { reasons: Vec::new(), nodes: Vec::new() };
-        let Some(terms) = wanted(&pod, "requires") else { return Ok(refusals) };
+    fn filter(pod: Pod, candidates: Vec<u32>) -> Result<Verdicts, String> {
+        let mut verdicts = Verdicts { passed: Vec::new(), reasons: Vec::new(), codes: Vec::new() };
+        let Some(terms) = wanted(&pod, "requires") else { return Ok(verdicts) };
+        verdicts.passed = vec![u8::MAX; candidates.len().div_ceil(8)];
         TABLE.with_borrow(|table| {
-            for node in candidates {
+            for (at, node) in candidates.into_iter().enumerate() {
                 let labels = table.labels(node)?;
                 let Some(term) = terms.first_unmet(labels) else { continue };
                 let text = format!("node(s) lacked what the pod requires: {term}");
-                let known = refusals.reasons.iter().position(|r| r.text == text);
+                let known = verdicts.reasons.iter().position(|r| r.text == text);
                 let reason = known.unwrap_or_else(|| {
                     // No other pod can give a node a label.
-                    refusals.reasons.push(Reason { code: Code::UnschedulableAndUnresolvable, text });
-                    refusals.reasons.len() - 1
+                    verdicts.reasons.push(Reason { code: Code::UnschedulableAndUnresolvable, text });
+                    verdicts.reasons.len() - 1
                 });
-                refusals.nodes.push(Refusal { node, reason: u32::try_from(reason).unwrap_or_default() });
+                verdicts.passed[at / 8] &= !(1 << (at % 8));
+                verdicts.codes.push(u8::try_from(reason).unwrap_or_default());
             }
-            Ok(refusals)
+            Ok(verdicts)
         })
     }
 }

@@ -28,7 +28,7 @@ pub fn run() {
     table.row("native plugins", format!("{native:.0} pods/s, {cpu:.2} ms of server CPU per pod"), "1 ms");
     cluster.kubectl().apply(
         "apiVersion: coracle.dev/v1alpha1\nkind: WasmPlugin\nmetadata: {name: node-requirements}\n\
-         spec: {world: scheduler, path: node-requirements.wasm, extensionPoints: [filter]}\n",
+         spec: {world: scheduler, path: node-requirements.wasm, scheduler: {extensionPoints: [filter]}}\n",
     );
     cluster.kubectl().until("wasmplugins", "node-requirements", "be Ready", |o| o.pointer("/status/phase").is_some_and(|p| p == "Ready"));
     let (wasm, cpu) = bind(&cluster, pid, "wasm");

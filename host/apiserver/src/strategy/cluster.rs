@@ -64,10 +64,15 @@ impl Strategy for WasmPluginStrategy {
         if text(spec, "world").is_empty() {
             errors.required(&path.child("world"), "");
         }
-        match (text(spec, "image"), text(spec, "path")) {
-            ("", "") => errors.required(&path.child("image"), "must specify `image` or `path`"),
-            ("", _) | (_, "") => {}
-            _ => errors.forbidden(&path.child("path"), "may not be specified beside `image`"),
+        let config_map = spec.get("configMap").is_some_and(|source| !source.is_null());
+        let given = ["image", "path", "inline"].into_iter().filter(|field| !text(spec, field).is_empty());
+        let given: Vec<&str> = given.chain(config_map.then_some("configMap")).collect();
+        match given.as_slice() {
+            [] => errors.required(&path.child("image"), "must specify one of `image`, `path`, `inline` and `configMap`"),
+            [_] => {}
+            [first, others @ ..] => {
+                others.iter().for_each(|other| errors.forbidden(&path.child(other), &format!("may not be specified beside `{first}`")));
+            }
         }
         let policy = text(spec, "failurePolicy");
         if !matches!(policy, "" | "Fail" | "Ignore") {
@@ -78,9 +83,10 @@ impl Strategy for WasmPluginStrategy {
             errors.invalid(&path.child("path"), file, "must be a relative path that does not leave the plugins folder");
         }
         super::plugin_admission::plugin(spec, errors);
-        for field in ["timeoutMilliseconds", "memoryMiB"] {
-            if let Some(value) = number(spec, field).filter(|v| *v <= 0) {
-                errors.invalid(&path.child(field), value, "must be greater than zero");
+        let limits = spec.get("limits").unwrap_or(&empty);
+        for field in ["timeoutMilliseconds", "memoryMiB", "instances"] {
+            if let Some(value) = number(limits, field).filter(|v| *v <= 0) {
+                errors.invalid(&path.child("limits").child(field), value, "must be greater than zero");
             }
         }
     }

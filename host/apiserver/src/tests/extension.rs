@@ -622,13 +622,13 @@ async fn plugins() {
         vec![
             (json!({}), &[]),
             (
-                spec(json!({ "world": "", "path": "../x", "timeoutMilliseconds": 0, "memoryMiB": -1, "failurePolicy": "Maybe" })),
+                spec(json!({ "world": "", "path": "../x", "limits": { "timeoutMilliseconds": 0, "memoryMiB": -1 }, "failurePolicy": "Maybe" })),
                 &[
                     "spec.world: Required value",
                     "spec.failurePolicy: Unsupported value: \"Maybe\": supported values: \"Fail\", \"Ignore\"",
                     "spec.path: Invalid value: \"../x\": must be a relative path that does not leave the plugins folder",
-                    "spec.timeoutMilliseconds: Invalid value: 0: must be greater than zero",
-                    "spec.memoryMiB: Invalid value: -1: must be greater than zero",
+                    "spec.limits.timeoutMilliseconds: Invalid value: 0: must be greater than zero",
+                    "spec.limits.memoryMiB: Invalid value: -1: must be greater than zero",
                 ],
             ),
             (spec(json!({ "path": null })), &["spec.image: Required value: must specify `image` or `path`"]),

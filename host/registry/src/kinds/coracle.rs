@@ -14,15 +14,20 @@ pub(crate) fn rows() -> Vec<Kind> {
             .status()
             .name_column()
             .show("World", "string", "Which world of the plugin contract it implements.", wasm_plugin::world)
+            .show("Ready", "string", "Whether it is called now.", wasm_plugin::ready)
             .show("Phase", "string", "Loading, Ready or Failed.", wasm_plugin::phase)
             .age_column()
-            .wide("Source", "string", "Image or file the component is loaded from.", wasm_plugin::source)
+            .wide("Source", "string", "Where the component is loaded from.", wasm_plugin::source)
+            .wide("Digest", "string", "Digest of the image or of the component.", wasm_plugin::digest)
             .wide("Calls", "integer", "Calls since it was loaded.", wasm_plugin::calls)
+            .wide("Failures", "integer", "Calls that failed, traps and timeouts among them.", wasm_plugin::failures)
             .wide("Traps", "integer", "Calls that trapped.", wasm_plugin::traps)
             .wide("Timeouts", "integer", "Calls that took too long.", wasm_plugin::timeouts)
+            .wide("P99", "string", "99 of 100 good calls took at most this.", wasm_plugin::p99)
+            .wide("Memory", "string", "Memory of the instances that are kept.", wasm_plugin::memory)
             .wide("Message", "string", "Why it is in this phase.", wasm_plugin::message)
             .sample(
-                r#"{"apiVersion":"coracle.dev/v1alpha1","kind":"WasmPlugin","metadata":{"name":"sample"},"spec":{"world":"scheduler","path":"sample.wasm","extensionPoints":["filter"]}}"#,
+                r#"{"apiVersion":"coracle.dev/v1alpha1","kind":"WasmPlugin","metadata":{"name":"sample"},"spec":{"world":"scheduler","path":"sample.wasm","scheduler":{"extensionPoints":["filter"]}}}"#,
             ),
     ]
 }

@@ -63,6 +63,30 @@ pub static ALL: &[Capability] = &[
         about: "the pod that is being scheduled, as JSON",
     },
     Capability {
+        name: "coracle:plugin/api",
+        brings: &["coracle:plugin/api"],
+        link: crate::plugins::link_api,
+        about: "the Kubernetes API as the plugin's service account",
+    },
+    Capability {
+        name: "coracle:plugin/metrics",
+        brings: &["coracle:plugin/metrics"],
+        link: crate::plugins::link_metrics,
+        about: "figures on /metrics",
+    },
+    Capability {
+        name: "coracle:plugin/state",
+        brings: &["coracle:plugin/state"],
+        link: crate::plugins::link_state,
+        about: "what the plugin keeps between calls",
+    },
+    Capability {
+        name: "coracle:plugin/secrets",
+        brings: &["coracle:plugin/secrets"],
+        link: crate::plugins::link_secrets,
+        about: "secrets that spec.grants names",
+    },
+    Capability {
         name: "coracle:plugin/schedule-types",
         brings: &["coracle:plugin/schedule-types"],
         link: crate::plugins::link_types,
@@ -73,12 +97,22 @@ pub static ALL: &[Capability] = &[
 /// What every workload has: it is a Pod.
 pub static WORKLOAD: &[&str] = &["wasi:io", "wasi:clocks", "wasi:random", "wasi:cli", "wasi:filesystem", "wasi:sockets", "wasi:http"];
 
-/// What every scheduler plugin has.
-pub static SCHEDULER: &[&str] =
-    &["coracle:plugin/log", "coracle:plugin/config", "coracle:plugin/whole-pod", "coracle:plugin/schedule-types"];
+/// What every plugin has.
+pub static PLATFORM: &[&str] = &[
+    "wasi:io",
+    "wasi:clocks",
+    "wasi:random",
+    "coracle:plugin/log",
+    "coracle:plugin/config",
+    "coracle:plugin/api",
+    "coracle:plugin/metrics",
+    "coracle:plugin/state",
+    "coracle:plugin/secrets",
+];
 
-/// What a plugin may be granted besides. Sockets, requests and files follow when a grant can say which hosts and which files.
-pub static GRANTABLE: &[&str] = &["wasi:io", "wasi:clocks", "wasi:random", "wasi:cli"];
+/// What a plugin may be granted besides. `wasi:cli` has no arguments, no environment and no streams; `wasi:filesystem` the granted
+/// directories, `wasi:sockets` and `wasi:http` the granted hosts, without any: nothing.
+pub static GRANTABLE: &[&str] = &["wasi:cli", "wasi:filesystem", "wasi:sockets", "wasi:http"];
 
 struct Table;
 
@@ -140,8 +174,9 @@ mod tests {
         check("wasi:io/poll@0.2.0", Some("wasi:io"));
         check("wasi:http/outgoing-handler@0.2.9", Some("wasi:http"));
         check("wasi:keyvalue/store@0.2.0-draft", None);
-        check("coracle:plugin/log@0.1.0", Some("coracle:plugin/log"));
-        check("coracle:plugin/secrets@0.1.0", None);
+        check("coracle:plugin/log@1.0.0", Some("coracle:plugin/log"));
+        check("coracle:plugin/secrets@1.1.0", Some("coracle:plugin/secrets"));
+        check("coracle:plugin/none@1.1.0", None);
         check("wasi:iot/gpio", None);
     }
 }

@@ -1,10 +1,11 @@
-//! The host functions that plugins import, and what they act on.
+//! What only a plugin's store has, and the host functions that act on it alone: log, config, the pod that is scheduled.
 
 use super::bindings::coracle::plugin::{config, log, schedule_types, whole_pod};
+use super::platform::Given;
 use crate::ctx::State;
 use object::Object;
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 use wasmtime::Result;
 use wasmtime::component::{HasData, Linker};
 
@@ -14,34 +15,46 @@ const MESSAGES: u32 = 100;
 
 /// What only a plugin's store has.
 pub struct Guest {
-    name: Arc<str>,
-    config: Arc<BTreeMap<String, String>>,
+    pub(super) given: Arc<Given>,
     messages: u32,
     pod: Option<Arc<Object>>,
+    /// When the call under way must have ended.
+    deadline: Option<Instant>,
 }
 
 impl Guest {
-    pub fn new(name: Arc<str>, config: Arc<BTreeMap<String, String>>) -> Self {
-        Self { name, config, messages: 0, pod: None }
+    pub fn new(given: Arc<Given>) -> Self {
+        Self { given, messages: 0, pod: None, deadline: None }
     }
 
-    /// A call about `pod` begins, or ends with `None`.
-    pub(super) fn call(&mut self, pod: Option<Arc<Object>>) {
+    /// A call begins.
+    pub(super) fn begin(&mut self, deadline: Instant) {
         self.messages = 0;
+        self.pod = None;
+        self.deadline = Some(deadline);
+    }
+
+    /// What `whole-pod` shows from now on.
+    pub(super) fn about(&mut self, pod: Option<Arc<Object>>) {
         self.pod = pod;
+    }
+
+    /// When the call under way must have ended.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 }
 
 /// A workload's store has no guest; its linker has none of these functions.
-struct HasGuest;
+pub(super) struct HasGuest;
 
 impl HasData for HasGuest {
     type Data<'a> = GuestView<'a>;
 }
 
-struct GuestView<'a>(Option<&'a mut Guest>);
+pub(super) struct GuestView<'a>(pub(super) Option<&'a mut Guest>);
 
-fn view(state: &mut State) -> GuestView<'_> {
+pub(super) fn view(state: &mut State) -> GuestView<'_> {
     GuestView(state.plugin.as_mut())
 }
 
@@ -64,14 +77,14 @@ pub(crate) fn link_types(l: &mut Linker<State>) -> Result<()> {
 impl log::Host for GuestView<'_> {
     fn log(&mut self, level: log::Level, message: String) {
         let Some(guest) = &mut self.0 else { return };
-        guest.messages += 1;
+        let plugin = &guest.given.name;
+        guest.messages = guest.messages.saturating_add(1);
         if guest.messages > MESSAGES {
             if guest.messages == MESSAGES + 1 {
-                tracing::warn!(plugin = %guest.name, "more than {MESSAGES} messages in one call: the others are dropped");
+                tracing::warn!(%plugin, "more than {MESSAGES} messages in one call: the others are dropped");
             }
             return;
         }
-        let plugin = &guest.name;
         let message = message.get(..message.floor_char_boundary(LONGEST_MESSAGE)).unwrap_or_default();
         match level {
             log::Level::Trace => tracing::trace!(%plugin, "{message}"),
@@ -85,12 +98,12 @@ impl log::Host for GuestView<'_> {
 
 impl config::Host for GuestView<'_> {
     fn get(&mut self, key: String) -> Option<String> {
-        self.0.as_ref().and_then(|guest| guest.config.get(&key).cloned())
+        self.0.as_ref().and_then(|guest| guest.given.config.get(&key).cloned())
     }
 
     fn all(&mut self) -> Vec<(String, String)> {
-        let config = self.0.as_ref().map(|guest| guest.config.clone()).unwrap_or_default();
-        config.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+        let given = self.0.as_ref().map(|guest| &guest.given);
+        given.map(|given| given.config.iter().map(|(key, value)| (key.clone(), value.clone())).collect()).unwrap_or_default()
     }
 }
 

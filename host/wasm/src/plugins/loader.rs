@@ -1,44 +1,30 @@
 //! Keeps the loaded plugins equal to the WasmPlugin objects.
 //!
 //! Level-triggered: a wake-up carries a name; the loader reads the object, loads or unloads, writes the status, and replaces
-//! the set whole. A plugin whose policy is `Fail` stands in the set as one that always fails while it is not loaded: from the
-//! moment its object is seen, and for good if it cannot be. A changed plugin works as before until its successor is ready.
+//! the sets of its world whole. Plugins are loaded side by side: a large one holds up no other. A plugin whose policy is `Fail`
+//! stands in its world as one that always fails while it is not loaded: from the moment its object is seen, and for good if it
+//! cannot be. A changed plugin works as before until its successor is ready, and on if that fails: no call is lost.
 
-use super::scheduler::{Missing, Plugin};
+use super::counters::Counters;
+use super::platform::cluster::{Cluster, state_name};
+use super::platform::metrics::{self, Figures};
+use super::prepare::{Again, Around, Config, Failed, Loading, Prepared};
 use super::settings::{Settings, Source};
-use crate::capabilities::{self, GRANTABLE, SCHEDULER, World};
-use crate::engine::{self, Engine, Profile};
-use crate::load::{self, Cache};
-use client::{Client, Patch, Recorder, Type, WorkQueue};
-use futures::future::BoxFuture;
-use interfaces::schedule::{FailurePolicy, PluginRow, PluginSet};
+use super::status::Told;
+use super::worlds::{Product, scheduler};
+use crate::{engine, load};
+use client::{Client, DeleteOptions, Patch, Recorder, Type, WorkQueue, gvr};
+use interfaces::schedule::{FailurePolicy, PluginSet};
 use object::{Object, Value, json};
-use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How often counters reach the status, if they changed: often enough for a person watching, rare enough for the store.
 const REPORT: Duration = Duration::from_secs(5);
-
-/// The message of a plugin whose component is being read and compiled.
-const LOADING: &str = "its component is loading";
-
-/// Pulls an image that holds a component: its file and digest, or why not.
-pub type Fetch = Arc<dyn Fn(String) -> BoxFuture<'static, Result<(PathBuf, String), String>> + Send + Sync>;
-
-#[derive(Clone)]
-pub struct Config {
-    /// Where `spec.path` begins.
-    pub plugins_dir: PathBuf,
-    /// Compiled code; shared with the workload host.
-    pub cache_dir: PathBuf,
-    /// For `spec.image`. `None`: this server has no image store.
-    pub fetch: Option<Fetch>,
-    pub node_name: String,
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -48,104 +34,60 @@ pub enum Error {
     Load(#[from] load::Error),
 }
 
-/// Runs until `shutdown`. `set` is sent to for the first time once the objects are known, with all that are to be loaded standing
-/// in it: a scheduler that waits for that lets no pod slip past a filter.
+/// Where the plugins of each world go, the whole set of a world each time.
+#[derive(Clone)]
+pub struct Outputs {
+    pub scheduler: watch::Sender<PluginSet>,
+}
+
+/// Runs until `shutdown`. Every output is sent to for the first time once the objects are known, with all that are to be loaded
+/// standing in it: a scheduler that waits for that lets no pod slip past a filter.
 ///
 /// # Errors
 /// There is no wasm engine for this machine, or the cache directory cannot be made.
-pub async fn run(client: Client, config: Config, set: watch::Sender<PluginSet>, shutdown: CancellationToken) -> Result<(), Error> {
+pub async fn run(client: Client, config: Config, outputs: Outputs, shutdown: CancellationToken) -> Result<(), Error> {
     let recorder = client.recorder("coracle-wasm", &config.node_name);
-    let mut loader = Loader { client, recorder, config, loading: None, set, loaded: BTreeMap::new(), reported: HashMap::new() };
-    let watched = loader.client.cache(&client::gvr::wasm_plugins());
+    let mut loader = Loader {
+        client,
+        recorder,
+        config,
+        loading: None,
+        outputs,
+        plugins: BTreeMap::new(),
+        tasks: JoinSet::new(),
+        queue: WorkQueue::named("wasmplugins"),
+    };
+    let watched = loader.client.cache(&gvr::wasm_plugins());
     if shutdown.run_until_cancelled(watched.ready()).await.is_none() {
         return Ok(());
     }
     let mut changes = watched.subscribe();
     for object in watched.list("") {
-        loader.loaded.insert(object.name().to_owned(), Loaded::loading(&object));
+        loader.plugins.insert(object.name().to_owned(), Plugin::new(object));
     }
     loader.publish();
 
-    let queue: WorkQueue<String> = WorkQueue::named("wasmplugins");
+    let queue = loader.queue.clone();
     let mut report = tokio::time::interval(REPORT);
     loop {
         tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
+            () = shutdown.cancelled() => break,
             change = changes.recv() => match change {
                 Some(change) => queue.add(change.name),
-                None => return Ok(()),
+                None => break,
             },
             _ = report.tick() => loader.report().await,
+            Some(done) = loader.tasks.join_next() => if let Ok(done) = done {
+                loader.finish(done).await;
+            },
             Some(name) = queue.get() => {
-                match loader.reconcile(&watched.get("", &name), &name).await {
-                    Again::Never => queue.forget(&name),
-                    Again::Later => queue.add_rate_limited(name.clone()),
-                }
+                loader.reconcile(watched.get("", &name), &name).await;
                 queue.done(&name);
             }
         }
     }
-}
-
-/// Whether trying again may help although the object stays as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Again {
-    Never,
-    Later,
-}
-
-/// From an object to a plugin; knows no API server.
-pub struct Loading {
-    config: Config,
-    cache: Arc<Cache>,
-}
-
-impl Loading {
-    /// # Errors
-    /// There is no wasm engine for this machine, or the cache directory cannot be made.
-    pub fn new(config: Config) -> Result<Self, Error> {
-        let cache = Cache::new(Engine::new(Profile::OnDemand)?, &config.cache_dir)?;
-        Ok(Self { config, cache })
-    }
-
-    /// The plugin of one object, ready to be called.
-    ///
-    /// # Errors
-    /// What is wrong with the object or its component.
-    pub async fn prepare(&self, object: &Object) -> Result<(Arc<Plugin>, PluginRow), Failed> {
-        let name = object.name();
-        let settings = Settings::of(object).map_err(Failed::for_good)?;
-        let world = self.world(&settings)?;
-        let (path, digest, what) = match &settings.source {
-            Source::Path(path) => (self.config.plugins_dir.join(path), String::new(), format!("file {}", path.display())),
-            Source::Image(image) => {
-                let fetch = self.config.fetch.as_ref().ok_or_else(|| Failed::for_good("this server pulls no images: use spec.path"))?;
-                let (path, digest) = fetch(image.clone()).await.map_err(|cause| Failed::for_now(format!("image {image}: {cause}")))?;
-                (path, digest, format!("image {image}"))
-            }
-        };
-        let component = self.cache.load(&path, &digest, &what).await.map_err(|error| match error {
-            // Not with the server's path: who reads the object need not know where it is.
-            load::Error::Read { source, .. } => Failed::for_now(format!("cannot read {what}: {source}")),
-            load::Error::Cache { .. } => Failed::for_now(error),
-            _ => Failed::for_good(error),
-        })?;
-        let pre = world.link(&component, &what).map_err(Failed::for_good)?;
-        let plugin = Plugin::new(name, self.cache.engine(), &component, pre, &settings).map_err(Failed::for_good)?;
-        let plugin = Arc::new(plugin);
-        Ok((plugin.clone(), plugin.row(&settings)))
-    }
-
-    fn world(&self, settings: &Settings) -> Result<World, Failed> {
-        if let Some(other) = settings.grants.iter().find(|grant| !GRANTABLE.contains(&grant.as_str())) {
-            let known = GRANTABLE.join(", ");
-            return Err(Failed::for_good(format!("spec.grants: {other:?} cannot be granted to a plugin; these can: {known}")));
-        }
-        let names = SCHEDULER.iter().copied().chain(settings.grants.iter().map(String::as_str));
-        let granted = capabilities::by_name(names).map_err(|name| Failed::for_good(format!("spec.grants: {name:?} is not known")))?;
-        let offer = format!("was not granted: its world has {}; spec.grants can add {}", SCHEDULER.join(", "), GRANTABLE.join(", "));
-        World::new(self.cache.engine(), granted, offer).map_err(Failed::for_good)
-    }
+    loader.tasks.abort_all();
+    Ok(())
 }
 
 struct Loader {
@@ -153,163 +95,203 @@ struct Loader {
     recorder: Recorder,
     config: Config,
     /// Made for the first plugin: a server without any has no engine.
-    loading: Option<Loading>,
-    set: watch::Sender<PluginSet>,
-    loaded: BTreeMap<String, Loaded>,
-    /// Status last written, by name.
-    reported: HashMap<String, Value>,
+    loading: Option<Arc<Loading>>,
+    outputs: Outputs,
+    plugins: BTreeMap<String, Plugin>,
+    tasks: JoinSet<Done>,
+    queue: WorkQueue<String>,
 }
 
-struct Loaded {
-    uid: String,
-    generation: i64,
-    outcome: Result<(Arc<Plugin>, PluginRow), Failed>,
-    policy: FailurePolicy,
-    /// Filters, scores.
-    points: (bool, bool),
+/// One attempt that ended.
+struct Done {
+    object: Arc<Object>,
+    outcome: Result<Prepared, Failed>,
 }
 
-impl Loaded {
-    fn loading(object: &Object) -> Self {
-        Self::new(object, Err(Failed::for_now(LOADING)))
-    }
-
-    fn new(object: &Object, outcome: Result<(Arc<Plugin>, PluginRow), Failed>) -> Self {
-        Self {
-            uid: object.uid().to_owned(),
-            generation: object.generation(),
-            outcome,
-            policy: Settings::policy_of(object),
-            points: Settings::points_of(object),
-        }
-    }
+struct Plugin {
+    object: Arc<Object>,
+    told: Told,
+    figures: Arc<Figures>,
+    counters: Arc<Counters>,
+    /// Status last written.
+    reported: Value,
 }
 
-/// Why a plugin is not loaded.
-#[derive(Clone, Debug)]
-pub struct Failed {
-    /// In a sentence, for the object's status and event.
-    pub message: String,
-    again: Again,
-}
-
-impl Failed {
-    fn for_good(message: impl ToString) -> Self {
-        Self { message: message.to_string(), again: Again::Never }
-    }
-
-    fn for_now(message: impl ToString) -> Self {
-        Self { message: message.to_string(), again: Again::Later }
+impl Plugin {
+    fn new(object: Arc<Object>) -> Self {
+        let told = Told { generation: object.generation(), ..Told::default() };
+        Self { object, told, figures: Arc::default(), counters: Arc::default(), reported: Value::Null }
     }
 }
 
 impl Loader {
-    async fn reconcile(&mut self, object: &Option<Arc<Object>>, name: &str) -> Again {
-        let Some(object) = object.as_ref().filter(|object| !object.is_deleting()) else {
-            self.reported.remove(name);
-            if self.loaded.remove(name).is_some() {
-                tracing::info!(plugin = name, "unloaded");
-                self.publish();
-            }
-            return Again::Never;
+    async fn reconcile(&mut self, object: Option<Arc<Object>>, name: &str) {
+        let known = self.plugins.get(name);
+        let Some(object) = object.filter(|object| !object.is_deleting()) else {
+            return self.unload(name).await;
         };
-        let same = |loaded: &Loaded| loaded.uid == object.uid() && loaded.generation == object.generation();
-        let retry = |loaded: &Loaded| matches!(&loaded.outcome, Err(failed) if failed.again == Again::Later);
-        if self.loaded.get(name).is_some_and(|loaded| same(loaded) && !retry(loaded)) {
-            return Again::Never;
+        if known.is_some_and(|known| known.object.uid() != object.uid()) {
+            self.unload(name).await;
         }
-        if !self.loaded.contains_key(name) {
-            let loaded = Loaded::loading(object);
-            self.write_status(name, &status(&loaded)).await;
-            self.loaded.insert(name.to_owned(), loaded);
+        let fresh = !self.plugins.contains_key(name);
+        let plugin = self.plugins.entry(name.to_owned()).or_insert_with(|| Plugin::new(object.clone()));
+        let tried = plugin.told.serving.as_ref().map(|(generation, _)| *generation);
+        let failed = plugin.told.failed.as_ref().map(|failed| failed.again);
+        let same = plugin.told.generation == object.generation();
+        plugin.object = object.clone();
+        if plugin.told.loading {
+            // Looked at again when the attempt has ended.
+            return;
+        }
+        let settled = same && failed != Some(Again::Later) && (failed == Some(Again::Never) || tried == Some(object.generation()));
+        if settled {
+            return;
+        }
+        plugin.told.generation = object.generation();
+        plugin.told.loading = true;
+        if fresh {
             self.publish();
         }
-        let again = self.load(object).await;
-        self.publish();
-        again
+        self.write_status(name).await;
+        self.begin(object).await;
     }
 
-    async fn load(&mut self, object: &Object) -> Again {
-        let name = object.name().to_owned();
-        let outcome = match self.loading() {
-            Ok(loading) => loading.prepare(object).await,
-            Err(error) => Err(Failed::for_now(error)),
+    /// Starts an attempt.
+    async fn begin(&mut self, object: Arc<Object>) {
+        let loading = match self.loading() {
+            Ok(loading) => loading,
+            Err(error) => {
+                let failed =
+                    Failed { stage: super::prepare::Stage::Compiled, reason: "NoEngine", message: error.to_string(), again: Again::Later };
+                return self.finish(Done { object, outcome: Err(failed) }).await;
+            }
         };
-        let again = match &outcome {
-            Ok(_) => {
-                tracing::info!(plugin = name, "loaded");
+        let Some(plugin) = self.plugins.get(object.name()) else { return };
+        let settings = Settings::of(&object).ok();
+        let (account, secrets) = settings.as_ref().map(|s| (s.grants.account.clone(), s.grants.secrets.clone())).unwrap_or_default();
+        let platform = Cluster::new(object.name(), &self.client, self.recorder.clone(), account.as_ref(), secrets);
+        let around = Around {
+            platform: Arc::new(platform),
+            figures: plugin.figures.clone(),
+            counters: plugin.counters.clone(),
+            host: Some(self.client.clone()),
+        };
+        let client = self.client.clone();
+        self.tasks.spawn(async move {
+            let bytes = match settings.map(|settings| settings.source) {
+                Some(Source::ConfigMap { namespace, name, key }) => config_map(&client, &namespace, &name, &key).await,
+                _ => None,
+            };
+            let outcome = loading.prepare(&object, bytes, around).await;
+            Done { object, outcome }
+        });
+    }
+
+    async fn finish(&mut self, done: Done) {
+        let Done { object, outcome } = done;
+        let name = object.name().to_owned();
+        let Some(plugin) = self.plugins.get_mut(&name).filter(|plugin| plugin.object.uid() == object.uid()) else { return };
+        plugin.told.loading = false;
+        plugin.told.generation = object.generation();
+        match outcome {
+            Ok(prepared) => {
+                tracing::info!(plugin = name, digest = prepared.digest, "loaded");
                 self.recorder.event(&object.reference(), Type::Normal, "Loaded", "Component is loaded and asked from now on");
-                Again::Never
+                metrics::show(&name, plugin.figures.clone(), plugin.counters.clone());
+                plugin.told.serving = Some((object.generation(), prepared));
+                plugin.told.failed = None;
+                self.queue.forget(&name);
             }
             Err(failed) => {
                 tracing::warn!(plugin = name, "not loaded: {}", failed.message);
                 self.recorder.event(&object.reference(), Type::Warning, "FailedLoad", &failed.message);
-                failed.again
+                if failed.again == Again::Later {
+                    self.queue.add_rate_limited(name.clone());
+                }
+                plugin.told.failed = Some(failed);
             }
-        };
-        let loaded = Loaded::new(object, outcome);
-        self.reported.remove(&name);
-        self.write_status(&name, &status(&loaded)).await;
-        self.loaded.insert(name, loaded);
-        again
+        }
+        // It may have changed meanwhile.
+        if plugin.object.generation() != object.generation() {
+            self.queue.add(name.clone());
+        }
+        self.publish();
+        self.write_status(&name).await;
     }
 
-    fn loading(&mut self) -> Result<&Loading, Error> {
-        match &mut self.loading {
-            Some(loading) => Ok(loading),
-            none => Ok(none.insert(Loading::new(self.config.clone())?)),
+    async fn unload(&mut self, name: &str) {
+        if self.plugins.remove(name).is_none() {
+            return;
+        }
+        tracing::info!(plugin = name, "unloaded");
+        metrics::hide(name);
+        self.queue.forget(&name.to_owned());
+        self.publish();
+        let state = self.client.api(&gvr::config_maps()).delete("kube-system", &state_name(name), &DeleteOptions::default()).await;
+        if let Err(error) = state
+            && !error.is_not_found()
+        {
+            tracing::warn!(plugin = name, error = error.chain(), "its state is left behind");
         }
     }
 
+    fn loading(&mut self) -> Result<Arc<Loading>, Error> {
+        match &self.loading {
+            Some(loading) => Ok(loading.clone()),
+            None => Ok(self.loading.insert(Arc::new(Loading::new(self.config.clone())?)).clone()),
+        }
+    }
+
+    /// Gives each world its set.
     fn publish(&self) {
-        let rows = self.loaded.iter().filter_map(|(name, loaded)| match (&loaded.outcome, loaded.policy) {
-            (Ok((_, row)), _) => Some(row.clone()),
-            (Err(failed), FailurePolicy::Fail) => Some(Missing::row(name, &failed.message, loaded.points)),
-            (Err(_), FailurePolicy::Ignore) => None,
-        });
-        self.set.send_replace(Arc::new(rows.collect()));
+        let mut rows = Vec::new();
+        for (name, plugin) in &self.plugins {
+            match &plugin.told.serving {
+                Some((_, prepared)) => match &prepared.loaded.product {
+                    Product::Scheduler(row) => rows.push(row.clone()),
+                },
+                None => {
+                    let closed = Settings::policy_of(&plugin.object) == FailurePolicy::Fail;
+                    let why = plugin.told.failed.as_ref().map_or("its component is loading", |failed| failed.message.as_str());
+                    if plugin.object.str_at(&["spec", "world"]) == "scheduler" && closed {
+                        rows.push(scheduler::Missing::row(name, why, scheduler::points_of(&plugin.object)));
+                    }
+                }
+            }
+        }
+        self.outputs.scheduler.send_replace(Arc::new(rows));
     }
 
     /// Counters that changed.
     async fn report(&mut self) {
-        let states: Vec<(String, Value)> = self.loaded.iter().map(|(name, loaded)| (name.clone(), status(loaded))).collect();
-        for (name, status) in states {
-            self.write_status(&name, &status).await;
+        let names: Vec<String> = self.plugins.keys().cloned().collect();
+        for name in names {
+            self.write_status(&name).await;
         }
     }
 
-    async fn write_status(&mut self, name: &str, status: &Value) {
-        if self.reported.get(name) == Some(status) {
+    async fn write_status(&mut self, name: &str) {
+        let Some(plugin) = self.plugins.get_mut(name) else { return };
+        let status = plugin.told.status(&plugin.object);
+        if plugin.reported == status {
             return;
         }
-        let api = self.client.api(&client::gvr::wasm_plugins());
         let patch = Patch::Merge(json!({ "status": status }));
-        match api.patch("", name, Some("status"), &patch).await {
-            Ok(_) => drop(self.reported.insert(name.to_owned(), status.clone())),
+        match self.client.api(&gvr::wasm_plugins()).patch("", name, Some("status"), &patch).await {
+            Ok(object) => {
+                // So that conditions that stay keep their times.
+                plugin.reported = plugin.told.status(&object);
+                plugin.object = Arc::new(object);
+            }
             // Deleted meanwhile, or the server is away: the next report tries again.
             Err(error) => tracing::debug!(plugin = name, %error, "status is not written"),
         }
     }
 }
 
-fn status(loaded: &Loaded) -> Value {
-    let mut status = json!({ "observedGeneration": loaded.generation });
-    let (phase, message, counts) = match &loaded.outcome {
-        Ok((plugin, _)) => {
-            let failure = plugin.counters().last_failure();
-            let message = if failure.is_empty() { String::new() } else { format!("last failure: {failure}") };
-            ("Ready", message, plugin.counters().read())
-        }
-        Err(failed) if failed.message == LOADING => ("Loading", String::new(), (0, 0, 0)),
-        Err(failed) => ("Failed", failed.message.clone(), (0, 0, 0)),
-    };
-    let (calls, traps, timeouts) = counts;
-    if let Some(status) = status.as_object_mut() {
-        status.insert("phase".to_owned(), phase.into());
-        status.insert("message".to_owned(), message.into());
-        status.insert("calls".to_owned(), calls.into());
-        status.insert("traps".to_owned(), traps.into());
-        status.insert("timeouts".to_owned(), timeouts.into());
-    }
-    status
+/// The component in a ConfigMap.
+async fn config_map(client: &Client, namespace: &str, name: &str, key: &str) -> Option<Vec<u8>> {
+    use base64::Engine;
+    let map = client.api(&gvr::config_maps()).get(namespace, name).await.ok()?;
+    base64::engine::general_purpose::STANDARD.decode(map.str_at(&["binaryData", key])).ok().filter(|bytes| !bytes.is_empty())
 }

@@ -13,7 +13,7 @@
 wit_bindgen::generate!({ path: "../../../wit", world: "scheduler" });
 
 use coracle::plugin::{config, log};
-use exports::coracle::plugin::filter::{Code, Guest as Filter, Pod, Reason, Refusal, Refusals};
+use exports::coracle::plugin::filter::{Code, Guest as Filter, Pod, Reason, Verdicts};
 use exports::coracle::plugin::node_table::{Delta, Guest as NodeTable};
 use exports::coracle::plugin::score::{Guest as Score, Pod as ScoredPod};
 use std::cell::Cell;
@@ -62,14 +62,15 @@ impl NodeTable for Plugin {
 }
 
 impl Filter for Plugin {
-    fn filter(_: Pod, candidates: Vec<u32>) -> Result<Refusals, String> {
+    fn filter(_: Pod, candidates: Vec<u32>) -> Result<Verdicts, String> {
         CALLS.set(CALLS.get() + 1);
-        let none = Refusals { reasons: Vec::new(), nodes: Vec::new() };
+        let none = Verdicts { passed: Vec::new(), reasons: Vec::new(), codes: Vec::new() };
         Ok(match misbehave("filter")?.as_str() {
-            "lie" => Refusals { reasons: Vec::new(), nodes: vec![Refusal { node: u32::MAX, reason: 7 }] },
-            "remember" => Refusals {
+            "lie" => Verdicts { passed: vec![0; candidates.len() + 1], reasons: Vec::new(), codes: vec![7] },
+            "remember" => Verdicts {
+                passed: vec![0; candidates.len().div_ceil(8)],
                 reasons: vec![Reason { code: Code::Unschedulable, text: format!("node(s) seen in call {}", CALLS.get()) }],
-                nodes: candidates.into_iter().map(|node| Refusal { node, reason: 0 }).collect(),
+                codes: Vec::new(),
             },
             _ => none,
         })

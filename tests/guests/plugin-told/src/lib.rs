@@ -4,7 +4,7 @@ wit_bindgen::generate!({ path: "../../../wit", world: "scheduler" });
 
 use coracle::plugin::schedule_types::Pod;
 use coracle::plugin::{config, log, whole_pod};
-use exports::coracle::plugin::filter::{Code, Reason, Refusal, Refusals};
+use exports::coracle::plugin::filter::{Code, Reason, Verdicts};
 use exports::coracle::plugin::{filter, node_table, score};
 use std::cell::RefCell;
 use std::hint::black_box;
@@ -21,9 +21,15 @@ fn told(pod: &Pod) -> &str {
     pod.annotations.iter().find(|entry| entry.key == "do").map_or("", |entry| entry.value.as_str())
 }
 
-fn refuse(nodes: Vec<(u32, u32)>, text: String) -> Refusals {
-    let nodes = nodes.into_iter().map(|(node, reason)| Refusal { node, reason }).collect();
-    Refusals { reasons: vec![Reason { code: Code::Unschedulable, text }], nodes }
+/// Refuses those of `candidates` for which `refused` says so.
+fn refuse(candidates: &[u32], refused: impl Fn(u32) -> bool, text: &str) -> Verdicts {
+    let mut passed = vec![0; candidates.len().div_ceil(8)];
+    for (at, node) in candidates.iter().enumerate() {
+        if !refused(*node) {
+            passed[at / 8] |= 1 << (at % 8);
+        }
+    }
+    Verdicts { passed, reasons: vec![Reason { code: Code::Unschedulable, text: text.to_owned() }], codes: Vec::new() }
 }
 
 impl node_table::Guest for Plugin {
@@ -46,7 +52,7 @@ impl node_table::Guest for Plugin {
 }
 
 impl filter::Guest for Plugin {
-    fn filter(pod: Pod, candidates: Vec<u32>) -> Result<Refusals, String> {
+    fn filter(pod: Pod, candidates: Vec<u32>) -> Result<Verdicts, String> {
         match told(&pod) {
             "trap" => core::arch::wasm32::unreachable(),
             "spin" => loop {
@@ -59,22 +65,19 @@ impl filter::Guest for Plugin {
                 }
             }
             "err" => Err("told to fail".to_owned()),
-            "nonsense" => Ok(refuse(vec![(u32::MAX, 0)], "nonsense".to_owned())),
+            "nonsense" => Ok(Verdicts { passed: vec![0; 100], ..refuse(&[], |_| true, "nonsense") }),
             "log" => {
                 for n in 0..1000 {
                     log::log(log::Level::Info, &format!("{n}"));
                 }
-                Ok(refuse(Vec::new(), String::new()))
+                Ok(refuse(&candidates, |_| false, ""))
             }
             "show" => {
                 let fulls = NODES.with_borrow(|(_, fulls)| *fulls);
                 let text = format!("config {:?}, {} bytes of pod, {fulls} full", config::all(), whole_pod::json().len());
-                Ok(refuse(vec![(candidates[0], 0)], text))
+                Ok(refuse(&candidates, |node| node == candidates[0], &text))
             }
-            _ => NODES.with_borrow(|(nodes, _)| {
-                let busy = candidates.into_iter().filter(|node| nodes[*node as usize] >= 1000);
-                Ok(refuse(busy.map(|node| (node, 0)).collect(), "too busy".to_owned()))
-            }),
+            _ => NODES.with_borrow(|(nodes, _)| Ok(refuse(&candidates, |node| nodes[node as usize] >= 1000, "too busy"))),
         }
     }
 }

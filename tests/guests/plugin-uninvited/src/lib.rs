@@ -8,7 +8,7 @@ wit_bindgen::generate!({
         }
         world uninvited {
             import secrets;
-            include coracle:plugin/scheduler-filter@0.1.0;
+            include coracle:plugin/scheduler-filter@1.1.0;
         }
     ",
     path: "../../../wit",
@@ -16,7 +16,7 @@ wit_bindgen::generate!({
     generate_all,
 });
 
-use exports::coracle::plugin::filter::{Guest as Filter, Pod, Refusals};
+use exports::coracle::plugin::filter::{Guest as Filter, Pod, Verdicts};
 use exports::coracle::plugin::node_table::{Delta, Guest as NodeTable};
 
 struct Plugin;
@@ -30,7 +30,7 @@ impl NodeTable for Plugin {
 }
 
 impl Filter for Plugin {
-    fn filter(_: Pod, _: Vec<u32>) -> Result<Refusals, String> {
+    fn filter(_: Pod, _: Vec<u32>) -> Result<Verdicts, String> {
         Err(test::uninvited::secrets::read())
     }
 }

@@ -223,7 +223,17 @@ pub const ROLES: &[Role] = &[
     role("system:coracle:admission", &[EVENTS]),
     // All parts of one process read through one cache per kind, which lists and watches whatever they ask for.
     role("system:coracle:informers", &["read on *: *"]),
-    role("system:coracle:plugins", &["read on coracle.dev: wasmplugins", "patch update on coracle.dev: wasmplugins/status", EVENTS]),
+    role(
+        "system:coracle:plugins",
+        &[
+            "read on coracle.dev: wasmplugins",
+            "patch update on coracle.dev: wasmplugins/status",
+            // State of plugins, components in ConfigMaps, secrets by reference.
+            "get create update delete on configmaps",
+            "get on secrets",
+            EVENTS,
+        ],
+    ),
     // As the manifest of the CoreDNS add-on grants.
     role(
         "system:coredns",

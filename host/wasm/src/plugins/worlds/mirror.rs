@@ -1,7 +1,7 @@
 //! What the guest knows of the nodes, and what it has to be told: only what changed since the last call.
 
-use super::bindings::coracle::plugin::schedule_types::{Amount, Amounts, Entry, Image, Node, Pod, Taint, Usage};
-use super::bindings::exports::coracle::plugin::node_table::Delta;
+use crate::plugins::bindings::coracle::plugin::schedule_types::{Amount, Amounts, Entry, Image, Node, Pod, Taint, Usage};
+use crate::plugins::bindings::exports::coracle::plugin::node_table::Delta;
 use interfaces::schedule::{NodeTable, NodeView, PodView};
 use std::collections::BTreeMap;
 use std::sync::Arc;
