@@ -1,6 +1,7 @@
 //! Admission in code: steps in the order of the table, each of which may change (`mutate`) or refuse (`validate`).
 //! Upstream's plugins, `kubernetes/pkg/kubeapiserver/options/plugins.go`.
 
+pub mod audit;
 mod escalation;
 mod event;
 pub mod hooks;

@@ -1,5 +1,6 @@
 //! [`ApiServer`]: the parts put together, as a tower service for clients in this process and as a TLS server for others.
 
+use crate::admission::audit;
 use crate::admission::hooks::{self, Hooks};
 use crate::auth::{self, Auth};
 use crate::cache::{Caches, KindCache};
@@ -107,7 +108,8 @@ impl ApiServer {
         // Without the feeder's handle: the keeper must not keep the server alive.
         let keeper = runtime.spawn(crd::keep(ApiService { shared: shared.clone(), _feeder: None }));
         let events = runtime.spawn(hooks::keep_events(ApiService { shared: shared.clone(), _feeder: None }));
-        feeder.keepers.lock().extend([keeper, events]);
+        let audit = runtime.spawn(audit::keep(ApiService { shared: shared.clone(), _feeder: None }));
+        feeder.keepers.lock().extend([keeper, events, audit]);
         Ok(Self { shared, feeder })
     }
 

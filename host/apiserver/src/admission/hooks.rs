@@ -18,8 +18,10 @@ mod form;
 mod round;
 mod spec;
 
+pub use answer::{Phase, ask};
 pub use body::{admit_body, connect};
-pub use event::keep as keep_events;
+pub use event::{USER as AUDIT_USER, keep as keep_events};
+pub use form::converted;
 pub use round::{Round, delete, operation, validate};
 pub use spec::{Asked, Mode, Spec};
 

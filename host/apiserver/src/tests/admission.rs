@@ -1,5 +1,6 @@
 //! Admission by plugins, with native hooks behind the trait that wasm ones implement.
 
+mod audit;
 mod groups;
 mod modes;
 mod mutating;
@@ -103,6 +104,13 @@ impl World {
         let (set, loaded) = watch::channel(AdmissionSet::default());
         let f = Fixture::with_roles(Config { admission: Some(loaded), ..Config::default() }).await;
         Self { f, set, log: Arc::default() }
+    }
+
+    /// The same, with an audit that its test makes by itself.
+    pub async fn quiet() -> Self {
+        let (set, loaded) = watch::channel(AdmissionSet::default());
+        let config = Config { admission: Some(loaded), audit_interval: None, ..Config::default() };
+        Self { f: Fixture::with_roles(config).await, set, log: Arc::default() }
     }
 
     /// A plugin that is not loaded.

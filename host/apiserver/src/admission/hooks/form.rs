@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 use crate::crd::scale::{self, Places};
+use crate::server::Shared;
 use crate::subresource::scale_of;
 use crate::write::{self, Write};
 use crate::{convert, crd};
@@ -24,9 +25,9 @@ impl Form<'_, '_> {
     /// In the form of a row.
     pub async fn told(&self, row: &Arc<Kind>, object: &Object) -> Result<Object, StatusError> {
         match self {
-            Self::Object(write) => converted(write, &write.kind, row, object.clone()).await,
+            Self::Object(write) => converted(&write.call.shared, &write.kind, row, object.clone()).await,
             Self::Scale(write) => {
-                let object = converted(write, &write.kind, row, object.clone()).await?;
+                let object = converted(&write.call.shared, &write.kind, row, object.clone()).await?;
                 Ok(Object::from_value(scale_of(&Places::of(row), &object)).unwrap_or_default())
             }
             Self::Body(..) => Ok(object.clone()),
@@ -40,7 +41,7 @@ impl Form<'_, '_> {
                 let mut object = decoded(row, changed)?;
                 same_object(told, &object, stored.uid().is_empty())?;
                 write::default(row, &mut object);
-                *stored = converted(write, row, &write.kind, object).await?;
+                *stored = converted(&write.call.shared, row, &write.kind, object).await?;
                 write.default(stored);
             }
             Self::Scale(write) => {
@@ -60,8 +61,8 @@ impl Form<'_, '_> {
     }
 }
 
-async fn converted(write: &Write<'_>, from: &Arc<Kind>, to: &Arc<Kind>, object: Object) -> Result<Object, StatusError> {
-    let shared = &write.call.shared;
+/// An object of one row as another one of the same resource shows it; one of them is the storage row, or both are custom.
+pub async fn converted(shared: &Shared, from: &Arc<Kind>, to: &Arc<Kind>, object: Object) -> Result<Object, StatusError> {
     if Arc::ptr_eq(from, to) {
         return Ok(object);
     }

@@ -248,7 +248,8 @@ impl<'r, 'c> Round<'r, 'c> {
             Change::Whole(whole) => whole.into_value(),
         };
         let before = object.clone();
-        self.form.taken(row, document.object(), changed, object).await.map_err(|error| failed(&error.message))?;
+        let taken = self.form.taken(row, document.object(), changed, object).await;
+        taken.map_err(|error| failed(error.message.trim_start_matches("Internal error occurred: ")))?;
         Ok(*object != before)
     }
 }

@@ -219,8 +219,16 @@ pub const ROLES: &[Role] = &[
         "system:certificates.k8s.io:legacy-unknown-approver",
         &["approve on certificates.k8s.io: signers named kubernetes.io/legacy-unknown"],
     ),
-    // Admission notes what it would have refused.
-    role("system:coracle:admission", &[EVENTS]),
+    // Admission notes what it would have refused, and audits whatever a policy is about.
+    role(
+        "system:coracle:admission",
+        &[
+            "read on *: *",
+            "create on apiextensions.k8s.io: customresourcedefinitions",
+            "create delete patch update on wgpolicyk8s.io: clusterpolicyreports policyreports",
+            EVENTS,
+        ],
+    ),
     // All parts of one process read through one cache per kind, which lists and watches whatever they ask for.
     role("system:coracle:informers", &["read on *: *"]),
     role(
