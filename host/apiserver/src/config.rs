@@ -39,8 +39,7 @@ pub struct Config {
     /// Metrics of other parts, in Prometheus' text form: what `/metrics` tells beside the server's own.
     pub metrics: Vec<fn() -> String>,
     /// How often existing objects are audited by plugins that ask for it, beside when one of them changes.
-    /// `None`: this server leaves that to others.
-    pub audit_interval: Option<Duration>,
+    pub audit_interval: Duration,
     /// Requests at once, long-running ones apart: upstream's 400 reading and 200 writing.
     pub max_in_flight: usize,
 }
@@ -62,7 +61,7 @@ impl Default for Config {
             bookmark_interval: Duration::from_secs(60),
             metrics: Vec::new(),
             // An audit reads every object that a policy is about.
-            audit_interval: Some(Duration::from_secs(600)),
+            audit_interval: Duration::from_secs(600),
             max_in_flight: 600,
         }
     }

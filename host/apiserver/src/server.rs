@@ -108,8 +108,7 @@ impl ApiServer {
         // Without the feeder's handle: the keeper must not keep the server alive.
         let keeper = runtime.spawn(crd::keep(ApiService { shared: shared.clone(), _feeder: None }));
         let events = runtime.spawn(hooks::keep_events(ApiService { shared: shared.clone(), _feeder: None }));
-        let audit = runtime.spawn(audit::keep(ApiService { shared: shared.clone(), _feeder: None }));
-        feeder.keepers.lock().extend([keeper, events, audit]);
+        feeder.keepers.lock().extend([keeper, events]);
         Ok(Self { shared, feeder })
     }
 
@@ -121,6 +120,16 @@ impl ApiServer {
     /// Client certificates that `tls` verified become identities.
     pub async fn serve(&self, listener: TcpListener, tls: rustls::ServerConfig, stop: CancellationToken) -> Result<(), Error> {
         serve::serve(self.service(), listener, tls, stop).await.map_err(Error::Listen)
+    }
+
+    /// Audits existing objects by the plugins that ask for it, until `stop`. One server of a cluster does so at a time.
+    pub fn audit(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
+        let service = self.service();
+        async move {
+            stop.run_until_cancelled(audit::keep(service)).await;
+            // Where there are no plugins, there is nothing to audit until the end.
+            stop.cancelled().await;
+        }
     }
 
     /// Makes what every cluster has: its namespaces, roles and the `kubernetes` Service. Idempotent.

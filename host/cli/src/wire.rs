@@ -7,6 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use apiserver::ApiServer;
 use apiserver::pki::{self, Pki};
 use client::{Client, Router, UserInfo};
+use interfaces::admit::AdmissionSet;
 use interfaces::authorize::{MASTERS, NODE_PREFIX, NODES};
 use interfaces::network::PodNetwork;
 use interfaces::workload::Runtime;
@@ -56,7 +57,9 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
     let tokens = tokens(&args, &pki)?;
     let runtime_config = RuntimeConfig::parse(args.runtime_config.iter().map(String::as_str)).context("--runtime-config")?;
     let registry = Registry::configured(&runtime_config);
+    let (hooks, admission) = watch::channel(Default::default());
     let config = apiserver::Config {
+        admission: Some(admission),
         service_cidr: (args.service_cidr.base, args.service_cidr.prefix),
         node_ports: args.service_node_port_range,
         advertise: Some((advertise, port)),
@@ -84,7 +87,7 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
         component("system:coracle:informers", &[]),
     );
     let mut parts = JoinSet::new();
-    let started = start(&args, &node, &data, &pki, &client, &network, cluster_dns, &election, &shutdown, &mut parts).await;
+    let started = start(&args, &node, &data, &pki, &api, hooks, &client, &network, cluster_dns, &election, &shutdown, &mut parts).await;
 
     let outcome = match started {
         Err(error) => Err(error),
@@ -129,6 +132,8 @@ async fn start(
     node: &str,
     data: &Path,
     pki: &Pki,
+    api: &ApiServer,
+    hooks: watch::Sender<AdmissionSet>,
     client: &Client,
     network: &Arc<Network>,
     cluster_dns: std::net::Ipv4Addr,
@@ -170,6 +175,7 @@ async fn start(
         });
     }
     if args.runs(Part::Plugins) {
+        let audited = (client.with_user(component("system:coracle:admission", &[])), api.clone(), election.clone(), shutdown.clone());
         let client = client.with_user(component("system:coracle:plugins", &[]));
         let config = wasm::plugins::Config {
             plugins_dir: data.join("plugins"),
@@ -178,7 +184,12 @@ async fn start(
             fetch: Some(fetch_plugin(images.clone(), args.insecure_registry.clone())),
             node_name: node.to_owned(),
         };
-        let outputs = wasm::plugins::Outputs { scheduler: plugins };
+        let outputs = wasm::plugins::Outputs { scheduler: plugins, admission: hooks };
+        parts.spawn(async move {
+            let (client, api, election, shutdown) = audited;
+            election.run(&client, "coracle-audit", shutdown, |term| api.audit(term)).await;
+            ("audit", Ok(()))
+        });
         let run = wasm::plugins::run(client, config, outputs, shutdown.clone());
         parts.spawn(async move { ("plugins", run.await.context("plugins")) });
     }

@@ -35,7 +35,7 @@ async fn load(loading: &Loading, mut spec: object::Value) -> Result<Plugin, Fail
     }
     let object = Object::from_value(json!({ "metadata": {"name": "told"}, "spec": spec })).unwrap();
     let prepared = loading.prepare(&Arc::new(object), None, Around::alone()).await?;
-    let Product::Scheduler(row) = prepared.loaded.product;
+    let Product::Scheduler(row) = prepared.loaded.product else { panic!("another world") };
     Ok(Plugin { row: row.plugin, counters: prepared.counters })
 }
 

@@ -54,7 +54,7 @@ type Policies = Vec<(String, i64, Vec<usize>)>;
 
 /// Audits until the server ends.
 pub async fn keep(service: ApiService) {
-    let Some(interval) = service.shared().config.audit_interval else { return };
+    let interval = service.shared().config.audit_interval;
     let audit = Audit::new(service);
     let shared = audit.service.shared().clone();
     while shared.caches.wait_for(0).await.is_err() {}

@@ -106,13 +106,6 @@ impl World {
         Self { f, set, log: Arc::default() }
     }
 
-    /// The same, with an audit that its test makes by itself.
-    pub async fn quiet() -> Self {
-        let (set, loaded) = watch::channel(AdmissionSet::default());
-        let config = Config { admission: Some(loaded), audit_interval: None, ..Config::default() };
-        Self { f: Fixture::with_roles(config).await, set, log: Arc::default() }
-    }
-
     /// A plugin that is not loaded.
     pub async fn object(&self, name: &str, admission: &Value, policy: &str) -> Value {
         let object = json!({

@@ -92,6 +92,12 @@ pub static ALL: &[Capability] = &[
         link: crate::plugins::link_types,
         about: "types only",
     },
+    Capability {
+        name: "coracle:plugin/admission-types",
+        brings: &["coracle:plugin/admission-types"],
+        link: crate::plugins::link_admission_types,
+        about: "types only",
+    },
 ];
 
 /// What every workload has: it is a Pod.

@@ -1,6 +1,6 @@
 //! What only a plugin's store has, and the host functions that act on it alone: log, config, the pod that is scheduled.
 
-use super::bindings::coracle::plugin::{config, log, schedule_types, whole_pod};
+use super::bindings::coracle::plugin::{admission_types, config, log, schedule_types, whole_pod};
 use super::platform::Given;
 use crate::ctx::State;
 use object::Object;
@@ -74,6 +74,10 @@ pub(crate) fn link_types(l: &mut Linker<State>) -> Result<()> {
     schedule_types::add_to_linker::<State, HasGuest>(l, view)
 }
 
+pub(crate) fn link_admission_types(l: &mut Linker<State>) -> Result<()> {
+    admission_types::add_to_linker::<State, HasGuest>(l, view)
+}
+
 impl log::Host for GuestView<'_> {
     fn log(&mut self, level: log::Level, message: String) {
         let Some(guest) = &mut self.0 else { return };
@@ -116,3 +120,4 @@ impl whole_pod::Host for GuestView<'_> {
 }
 
 impl schedule_types::Host for GuestView<'_> {}
+impl admission_types::Host for GuestView<'_> {}

@@ -14,6 +14,7 @@ use super::status::Told;
 use super::worlds::{Product, scheduler};
 use crate::{engine, load};
 use client::{Client, DeleteOptions, Patch, Recorder, Type, WorkQueue, gvr};
+use interfaces::admit::AdmissionSet;
 use interfaces::schedule::{FailurePolicy, PluginSet};
 use object::{Object, Value, json};
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ pub enum Error {
 #[derive(Clone)]
 pub struct Outputs {
     pub scheduler: watch::Sender<PluginSet>,
+    pub admission: watch::Sender<AdmissionSet>,
 }
 
 /// Runs until `shutdown`. Every output is sent to for the first time once the objects are known, with all that are to be loaded
@@ -244,11 +246,12 @@ impl Loader {
 
     /// Gives each world its set.
     fn publish(&self) {
-        let mut rows = Vec::new();
+        let (mut rows, mut hooks) = (Vec::new(), Vec::new());
         for (name, plugin) in &self.plugins {
             match &plugin.told.serving {
                 Some((_, prepared)) => match &prepared.loaded.product {
                     Product::Scheduler(row) => rows.push(row.clone()),
+                    Product::Admission(row) => hooks.push(row.clone()),
                 },
                 None => {
                     let closed = Settings::policy_of(&plugin.object) == FailurePolicy::Fail;
@@ -260,6 +263,7 @@ impl Loader {
             }
         }
         self.outputs.scheduler.send_replace(Arc::new(rows));
+        self.outputs.admission.send_replace(Arc::new(hooks));
     }
 
     /// Counters that changed.

@@ -6,7 +6,7 @@
 pub mod alone;
 mod api;
 pub mod cluster;
-mod fields;
+pub(in crate::plugins) mod fields;
 pub mod hosts;
 pub mod metrics;
 mod secrets;

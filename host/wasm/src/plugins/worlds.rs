@@ -1,6 +1,7 @@
 //! The worlds: what a component exports in each, what it may import, and how it becomes part of the server. A new world is a
 //! file here and a row of the table.
 
+pub mod admission;
 pub mod mirror;
 pub mod scheduler;
 mod table;
@@ -13,6 +14,7 @@ use crate::engine::Engine;
 use crate::load::{self, Error};
 use client::Client;
 use futures::future::BoxFuture;
+use interfaces::admit::AdmissionRow;
 use interfaces::schedule::PluginRow;
 use object::Object;
 use std::sync::Arc;
@@ -112,6 +114,7 @@ pub struct Loaded {
 #[derive(Clone)]
 pub enum Product {
     Scheduler(PluginRow),
+    Admission(AdmissionRow),
 }
 
 /// The world called `name`.

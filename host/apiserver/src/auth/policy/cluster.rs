@@ -225,6 +225,8 @@ pub const ROLES: &[Role] = &[
         &[
             "read on *: *",
             "create on apiextensions.k8s.io: customresourcedefinitions",
+            "create on coordination.k8s.io: leases",
+            "get update on coordination.k8s.io: leases named coracle-audit",
             "create delete patch update on wgpolicyk8s.io: clusterpolicyreports policyreports",
             EVENTS,
         ],

@@ -41,9 +41,9 @@ fn audited(more: &Value) -> Value {
     and(maps(), &and(json!({ "backgroundAudit": true, "namespaceSelector": { "matchLabels": { "audit": "yes" } } }), more))
 }
 
-/// With a namespace of objects that were there before any policy, and no server's own audit.
+/// With a namespace of objects that were there before any policy.
 async fn world() -> World {
-    let w = World::quiet().await;
+    let w = World::with_roles().await;
     w.namespace("n", json!({ "audit": "yes" })).await;
     for name in ["good", "bad"] {
         w.f.post("/api/v1/namespaces/n/configmaps", &config_map(name)).await.expect(201);
@@ -130,6 +130,8 @@ async fn cluster_objects_groups_and_failures_are_reported() {
 #[tokio::test]
 async fn the_server_audits_by_itself() {
     let w = World::with_roles().await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let audit = tokio::spawn(w.f.server.audit(stop.clone()));
     w.namespace("n", json!({ "audit": "yes" })).await;
     w.f.post("/api/v1/namespaces/n/configmaps", &config_map("bad")).await.expect(201);
     let mut definitions = w.f.watch("/apis/apiextensions.k8s.io/v1/customresourcedefinitions?watch=true").await;
@@ -145,4 +147,6 @@ async fn the_server_audits_by_itself() {
     w.f.patch(&format!("{PLUGINS}/p"), "merge", &json!({ "spec": { "admission": { "mode": "Warn" } } })).await.expect(200);
     let report = events.next().await.unwrap()["object"].clone();
     assert_eq!((&report["summary"]["fail"], &report["summary"]["warn"]), (&json!(0), &json!(1)));
+    stop.cancel();
+    audit.await.unwrap();
 }
