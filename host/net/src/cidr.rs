@@ -21,6 +21,14 @@ impl Cidr {
         (offset < self.size()).then(|| Ipv4Addr::from(u32::from(self.base).wrapping_add(offset)))
     }
 
+    /// Any IPv4 range, also one whose base has further bits set, as `10.0.0.1/8`; `None` when the text is none.
+    pub fn any(text: &str) -> Option<Self> {
+        let (base, prefix) = text.split_once('/')?;
+        let (base, prefix): (Ipv4Addr, u8) = (base.parse().ok()?, prefix.parse().ok().filter(|p| *p <= 32)?);
+        let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+        Some(Self { base: Ipv4Addr::from(u32::from(base) & mask), prefix })
+    }
+
     pub fn contains(self, address: Ipv4Addr) -> bool {
         u32::from(address).wrapping_sub(u32::from(self.base)) < self.size()
     }
@@ -59,6 +67,20 @@ mod tests {
         }
         for text in ["10.42.0.0", "10.42.0.1/24", "10.42.0.0/33", "x/24", "10.42.0.0/31"] {
             assert!(text.parse::<Cidr>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn any_range_is_read() {
+        for (text, expect) in [
+            ("10.1.2.3/8", Some("10.0.0.0/8")),
+            ("10.1.2.3/32", Some("10.1.2.3/32")),
+            ("0.0.0.0/0", Some("0.0.0.0/0")),
+            ("fd00::/8", None),
+            ("10.0.0.0/33", None),
+            ("10.0.0.0", None),
+        ] {
+            assert_eq!(Cidr::any(text).map(|c| c.to_string()).as_deref(), expect, "{text}");
         }
     }
 

@@ -9,6 +9,7 @@
 #![allow(unsafe_code, reason = "entering a namespace is a system call on a thread of our own; see netns.rs")]
 
 mod addresses;
+pub mod bare;
 mod cidr;
 pub mod dns;
 mod link;

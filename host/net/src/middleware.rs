@@ -61,7 +61,7 @@ impl Target {
             service: service.to_owned(),
             port: port.port,
             plugins: port.middleware.clone(),
-            backends: port.backends.clone(),
+            backends: if port.internal_local { port.local.clone() } else { port.backends.clone() },
             sticky: port.sticky,
         }
     }
@@ -80,7 +80,9 @@ impl Gate {
         fronts.retain(|name, _| ports.iter().any(|p| !p.middleware.is_empty() && p.protocol == "tcp" && p.name == *name));
         for port in ports.iter_mut().filter(wanted) {
             let target = Target::of(port);
+            let here = !port.local.is_empty();
             port.backends.clear();
+            port.local.clear();
             port.sticky = false;
             let standing = match fronts.get(&port.name) {
                 Some(standing) => {
@@ -95,7 +97,9 @@ impl Gate {
                     }
                 },
             };
-            port.backends.push(Backend { address: self.address, port: standing.port });
+            let proxy = Backend { address: self.address, port: standing.port };
+            port.backends.push(proxy);
+            port.local.extend(here.then_some(proxy));
         }
     }
 

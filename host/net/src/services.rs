@@ -27,10 +27,12 @@ pub struct Config {
     pub pod_cidr: Cidr,
     pub service_cidr: Cidr,
     pub bridge: String,
-    /// This node, for `internalTrafficPolicy: Local`.
+    /// This node, for the policies `Local`.
     pub node_name: String,
     /// Plugins before Services' ports. A set without any unless someone provides them.
     pub middleware: watch::Receiver<MiddlewareSet>,
+    /// The node's own address: also when it is a balancer's, its other ports stay open.
+    pub node_address: Option<Ipv4Addr>,
 }
 
 /// Pause after `nft` refused a ruleset: long enough not to fill the log, short enough to heal by itself.

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-fn config(dir: &std::path::Path) -> Config {
+pub(crate) fn config(dir: &std::path::Path) -> Config {
     Config {
         state_dir: dir.join("net"),
         netns_dir: dir.join("netns"),
@@ -22,12 +22,12 @@ fn config(dir: &std::path::Path) -> Config {
     }
 }
 
-fn pod(name: &str) -> PodRef {
+pub(crate) fn pod(name: &str) -> PodRef {
     PodRef { namespace: "default".into(), name: name.into(), uid: format!("uid-{name}") }
 }
 
 /// Runs on a thread in a fresh network namespace.
-fn isolated(work: impl AsyncFnOnce() -> io::Result<()> + Send + 'static) {
+pub(crate) fn isolated(work: impl AsyncFnOnce() -> io::Result<()> + Send + 'static) {
     if !nix::unistd::geteuid().is_root() {
         eprintln!("skipped: needs root");
         return;
@@ -80,6 +80,7 @@ fn pods_reach_each_other_and_a_service_and_themselves_through_it() {
             bridge: settings.bridge,
             node_name: "n".into(),
             middleware: tokio::sync::watch::channel(None).1,
+            node_address: None,
         };
         apply(&render(&proxy, &[port])).await.map_err(io::Error::other)?;
 
@@ -132,7 +133,7 @@ fn many_pods_at_once_have_addresses_of_their_own_and_keep_them_over_a_restart() 
     });
 }
 
-async fn ask(target: (Ipv4Addr, u16)) -> io::Result<String> {
+pub(crate) async fn ask(target: (Ipv4Addr, u16)) -> io::Result<String> {
     let mut stream = TcpStream::connect(target).await?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await?;

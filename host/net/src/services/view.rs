@@ -1,6 +1,7 @@
 //! What the proxy knows of a Service: one row per port, with the backends that its slices name.
 
 use super::ipv4;
+use crate::cidr::Cidr;
 use object::Object;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -15,6 +16,10 @@ pub struct ServicePort {
     pub protocol: String,
     pub cluster_ips: Vec<Ipv4Addr>,
     pub external_ips: Vec<Ipv4Addr>,
+    /// Of `status.loadBalancer.ingress`, but for those of mode `Proxy`, whose packets come with a node's address.
+    pub balancer_ips: Vec<Ipv4Addr>,
+    /// `loadBalancerSourceRanges`: who may use the balancer's addresses. Empty: everyone.
+    pub source_ranges: Vec<Cidr>,
     pub port: u16,
     /// 0: none.
     pub node_port: u16,
@@ -24,6 +29,14 @@ pub struct ServicePort {
     pub backends: Vec<Backend>,
     /// Plugins that requests pass, by name (`middleware.coracle.dev/<port>`).
     pub middleware: Vec<String>,
+    /// Those on this node; only filled where a policy asks for them.
+    pub local: Vec<Backend>,
+    /// `internalTrafficPolicy: Local`.
+    pub internal_local: bool,
+    /// `externalTrafficPolicy: Local`: the client's address is kept, and nodes without a backend take nothing.
+    pub external_local: bool,
+    /// 0: none.
+    pub health_check_node_port: u16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +69,13 @@ pub fn service_ports(services: &[Arc<Object>], slices: &[Arc<Object>], node: &st
         if cluster_ips.is_empty() || spec.type_.as_deref() == Some("ExternalName") {
             continue;
         }
-        let local_only = spec.internal_traffic_policy.as_deref() == Some("Local");
+        let is_local = |policy: &Option<String>| policy.as_deref() == Some("Local");
+        let (internal_local, external_local) = (is_local(&spec.internal_traffic_policy), is_local(&spec.external_traffic_policy));
+        let balanced = spec.type_.as_deref() == Some("LoadBalancer");
+        let ingress = service.status.as_ref().and_then(|s| s.load_balancer.as_ref()).and_then(|b| b.ingress.as_ref());
+        let ingress = ingress.into_iter().flatten().filter(|i| balanced && i.ip_mode.as_deref() != Some("Proxy"));
+        let balancer_ips: BTreeSet<Ipv4Addr> = ingress.filter_map(|i| ipv4(i.ip.as_deref()?)).collect();
+        let source_ranges = source_ranges(spec.load_balancer_source_ranges.iter().flatten());
         let slices = by_service.get(&(object.namespace(), object.name())).map(Vec::as_slice).unwrap_or_default();
         for port in spec.ports.iter().flatten() {
             let port_name = port.name.as_deref().unwrap_or_default();
@@ -72,7 +91,13 @@ pub fn service_ports(services: &[Arc<Object>], slices: &[Arc<Object>], node: &st
                 port: u16::try_from(port.port).unwrap_or_default(),
                 node_port: port.node_port.and_then(|p| u16::try_from(p).ok()).unwrap_or_default(),
                 sticky: spec.session_affinity.as_deref() == Some("ClientIP"),
-                backends: backends(slices, port_name, local_only.then_some(node)),
+                backends: backends(slices, port_name, None),
+                local: if internal_local || external_local { backends(slices, port_name, Some(node)) } else { Vec::new() },
+                balancer_ips: balancer_ips.iter().copied().collect(),
+                source_ranges: source_ranges.clone(),
+                internal_local,
+                external_local,
+                health_check_node_port: spec.health_check_node_port.and_then(|p| u16::try_from(p).ok()).unwrap_or_default(),
                 middleware: middleware(object, port.port, port_name),
             });
         }
@@ -86,6 +111,13 @@ fn middleware(service: &Object, port: i32, name: &str) -> Vec<String> {
     let by_number = service.annotation(&format!("{MIDDLEWARE}{port}"));
     let value = by_number.or_else(|| service.annotation(&format!("{MIDDLEWARE}{name}")).filter(|_| !name.is_empty()));
     value.unwrap_or_default().split([',', '\n']).map(str::trim).filter(|plugin| !plugin.is_empty()).map(str::to_owned).collect()
+}
+
+/// The IPv4 ranges among them. Ranges of IPv6 alone let no IPv4 client in, which one range without addresses says.
+fn source_ranges<'t>(texts: impl Iterator<Item = &'t String>) -> Vec<Cidr> {
+    let all: Vec<&String> = texts.collect();
+    let ranges: Vec<Cidr> = all.iter().filter_map(|text| Cidr::any(text.trim())).collect();
+    if ranges.is_empty() && !all.is_empty() { vec![Cidr { base: Ipv4Addr::UNSPECIFIED, prefix: 32 }] } else { ranges }
 }
 
 fn backends(slices: &[&Object], port_name: &str, only_node: Option<&str>) -> Vec<Backend> {
