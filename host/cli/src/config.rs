@@ -1,5 +1,6 @@
 //! The only reader of flags and of the configuration file. Names and defaults follow k3s' server flags.
 
+pub mod cloud;
 pub mod store;
 
 use anyhow::{Context, Result, bail};
@@ -132,6 +133,9 @@ pub struct ServerArgs {
     /// api/beta, api/alpha (may be repeated or comma-separated)
     #[arg(long, value_name = "KEY=BOOL", help_heading = "API")]
     pub runtime_config: Vec<String>,
+
+    #[command(flatten)]
+    pub cloud: cloud::CloudArgs,
 
     #[command(flatten)]
     pub store: store::StoreArgs,

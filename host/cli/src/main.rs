@@ -1,6 +1,7 @@
 //! The `coracle` binary. The shim's role is taken before anything else starts, because libcontainer forks and must find
 //! one thread.
 
+mod cloud;
 mod config;
 mod lead;
 mod role;

@@ -1,5 +1,7 @@
 //! The only place that knows both sides of an interface: makes every part, joins them, and ends them in order.
 
+use crate::cloud;
+use crate::config::cloud::CloudProvider;
 use crate::config::{Part, ServerArgs, VERSION};
 use crate::lead::Election;
 use crate::state;
@@ -31,6 +33,7 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
     // Whatever can be told from the flags alone is told before anything is made.
     pairs(&args.node_label)?;
     taints(&args.node_taint)?;
+    let cloud = args.cloud.provider()?;
     args.store.check()?;
     let election = Election::new(args.leader.settings(args.store.is_shared())?, &node);
     make_dir(&data)?;
@@ -87,7 +90,8 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
         component("system:coracle:informers", &[]),
     );
     let mut parts = JoinSet::new();
-    let started = start(&args, &node, &data, &pki, &api, hooks, &client, &network, cluster_dns, &election, &shutdown, &mut parts).await;
+    let started =
+        start(&args, &node, &data, &pki, &api, hooks, &client, &network, cluster_dns, &election, &cloud, &shutdown, &mut parts).await;
 
     let outcome = match started {
         Err(error) => Err(error),
@@ -124,7 +128,7 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
     outcome
 }
 
-type Parts = JoinSet<(&'static str, Result<()>)>;
+pub type Parts = JoinSet<(&'static str, Result<()>)>;
 
 #[expect(clippy::too_many_arguments, reason = "the wiring knows everything, once")]
 async fn start(
@@ -138,15 +142,17 @@ async fn start(
     network: &Arc<Network>,
     cluster_dns: std::net::Ipv4Addr,
     election: &Election,
+    cloud: &CloudProvider,
     shutdown: &CancellationToken,
     parts: &mut Parts,
 ) -> Result<()> {
     let images = Arc::new(image::Store::open(data.join("images")).context("cannot open the image store")?);
     let (plugins, plugin_set) = watch::channel(Default::default());
+    let provider = cloud::provider(cloud, client);
 
     if args.runs(Part::Controllers) {
         let client = client.with_user(component("system:kube-controller-manager", &[]));
-        let config = controllers::Config { root_ca: pki.ca_pem().to_owned(), ..controllers::Config::default() };
+        let config = controllers::Config { root_ca: pki.ca_pem().to_owned(), cloud: provider.clone(), ..controllers::Config::default() };
         let (election, shutdown) = (election.clone(), shutdown.clone());
         parts.spawn(async move {
             let run = |term| controllers::run(client.clone(), config.clone(), term);
@@ -201,12 +207,16 @@ async fn start(
             bridge: args.bridge.clone(),
             node_name: node.to_owned(),
             middleware: watch::channel(Some(Arc::default())).1,
+            node_address: ipv4(network.node_address()),
         };
         let run = net::services::run(client, config, shutdown.clone());
         parts.spawn(async move {
             run.await;
             ("service proxy", Ok(()))
         });
+    }
+    if network.has_links() {
+        cloud::announce(args, cloud, node, client, network, shutdown, parts).await;
     }
     if args.runs(Part::Dns) && network.has_links() {
         let client = client.with_user(UserInfo::service_account("kube-system", "coredns"));
@@ -217,7 +227,7 @@ async fn start(
         parts.spawn(async move { ("DNS", run.await.context("cluster DNS")) });
     }
     if args.runs(Part::Agent) {
-        let agent = agent(args, node, data, pki, client, network, images, shutdown)?;
+        let agent = agent(args, node, data, pki, client, network, images, cloud, shutdown)?;
         parts.spawn(async move { ("node agent", agent.await) });
     }
     Ok(())
@@ -232,6 +242,7 @@ fn agent(
     client: &Client,
     network: &Arc<Network>,
     images: Arc<image::Store>,
+    cloud: &CloudProvider,
     shutdown: &CancellationToken,
 ) -> Result<impl Future<Output = Result<()>> + use<>> {
     let exe = std::env::current_exe().context("cannot find this program's own file")?;
@@ -252,6 +263,8 @@ fn agent(
         tls: Some(Arc::new(pki.kubelet_config(node, &[node.to_owned(), address.to_string()])?)),
         labels: pairs(&args.node_label)?,
         taints: taints(&args.node_taint)?,
+        external_cloud: cloud.is_external(),
+        node_ip: args.node_ip,
         version: apiserver::config::GIT_VERSION.to_owned(),
         max_pods: args.max_pods,
         cluster_domain: args.cluster_domain.clone(),
@@ -324,8 +337,15 @@ fn tokens(args: &ServerArgs, pki: &Pki) -> Result<apiserver::Tokens> {
     apiserver::Tokens::new(&key, &issuer, &args.api_audiences).context("service account tokens")
 }
 
-fn component(name: &str, groups: &[&str]) -> UserInfo {
+pub fn component(name: &str, groups: &[&str]) -> UserInfo {
     UserInfo::component(name, groups)
+}
+
+pub fn ipv4(address: std::net::IpAddr) -> Option<std::net::Ipv4Addr> {
+    match address {
+        std::net::IpAddr::V4(address) => Some(address),
+        std::net::IpAddr::V6(_) => None,
+    }
 }
 
 fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {

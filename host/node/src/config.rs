@@ -2,7 +2,7 @@
 
 use interfaces::adapt::AdapterSet;
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -24,6 +24,10 @@ pub struct Config {
     pub version: String,
     pub labels: BTreeMap<String, String>,
     pub taints: Vec<Taint>,
+    /// A cloud tells of new nodes (kubelet's `--cloud-provider=external`): until it has, they take no pods.
+    pub external_cloud: bool,
+    /// The node's address as the administrator gave it; a cloud must know of it.
+    pub node_ip: Option<IpAddr>,
     pub max_pods: u32,
     /// `cluster.local`.
     pub cluster_domain: String,
@@ -60,6 +64,8 @@ impl Config {
             version: "v1.37.0".to_owned(),
             labels: BTreeMap::new(),
             taints: Vec::new(),
+            external_cloud: false,
+            node_ip: None,
             max_pods: 110,
             cluster_domain: "cluster.local".to_owned(),
             resolv_conf: PathBuf::from("/etc/resolv.conf"),

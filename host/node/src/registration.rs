@@ -17,6 +17,11 @@ const REPORT: Duration = Duration::from_secs(300);
 const RETRY: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(7);
 
+/// Taken off by the cloud's controller once the cloud has told of the node: `k8s.io/cloud-provider/api/well_known_taints.go`.
+const UNINITIALIZED: &str = "node.cloudprovider.kubernetes.io/uninitialized";
+/// `AnnotationAlphaProvidedIPAddr`: the address that the cloud's list must have, and that comes first in it.
+const PROVIDED_IP: &str = "alpha.kubernetes.io/provided-node-ip";
+
 /// Registers the node, then keeps its status. `port`: where the kubelet's endpoint listens, if it does.
 pub async fn run(agent: Arc<Agent>, client: Client, port: Option<u16>, shutdown: CancellationToken) {
     let api = client.api(&gvr::nodes());
@@ -94,13 +99,20 @@ fn fresh(agent: &Agent) -> Object {
             map.insert("podCIDR".to_owned(), json!(cidr));
             map.insert("podCIDRs".to_owned(), json!([cidr]));
         }
-        let taints: Vec<Value> = agent.config.taints.iter().map(|t| json!({"key": t.key, "value": t.value, "effect": t.effect})).collect();
+        let mut taints: Vec<Value> =
+            agent.config.taints.iter().map(|t| json!({"key": t.key, "value": t.value, "effect": t.effect})).collect();
+        if agent.config.external_cloud {
+            taints.push(json!({"key": UNINITIALIZED, "value": "true", "effect": "NoSchedule"}));
+        }
         if !taints.is_empty() {
             map.insert("taints".to_owned(), json!(taints));
         }
     }
-    let node = json!({"apiVersion": "v1", "kind": "Node",
+    let mut node = json!({"apiVersion": "v1", "kind": "Node",
         "metadata": {"name": agent.config.node_name, "labels": labels(agent)}, "spec": spec});
+    if let (true, Some(ip)) = (agent.config.external_cloud, agent.config.node_ip) {
+        node["metadata"]["annotations"] = json!({ PROVIDED_IP: ip.to_string() });
+    }
     Object::from_value(node).unwrap_or_default()
 }
 
@@ -148,10 +160,6 @@ fn status(agent: &Agent, node: &Object, port: Option<u16>, now: &str) -> Value {
     .collect();
     let mut status = json!({
         "capacity": capacity, "allocatable": capacity,
-        "addresses": [
-            {"type": "InternalIP", "address": agent.network.node_address().to_string()},
-            {"type": "Hostname", "address": agent.config.node_name},
-        ],
         "conditions": conditions,
         "nodeInfo": {
             "machineID": machine.machine_id, "systemUUID": machine.system_uuid, "bootID": machine.boot_id,
@@ -162,6 +170,14 @@ fn status(agent: &Agent, node: &Object, port: Option<u16>, now: &str) -> Value {
         "images": images(agent),
         "runtimeHandlers": runtimes.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
     });
+    let addressed = node.at(&["status", "addresses"]).and_then(Value::as_array).is_some_and(|all| !all.is_empty());
+    // Those of a cloud go before ours (`pkg/kubelet/nodestatus/setters.go`).
+    if !agent.config.external_cloud || !addressed {
+        status["addresses"] = json!([
+            {"type": "InternalIP", "address": agent.network.node_address().to_string()},
+            {"type": "Hostname", "address": agent.config.node_name},
+        ]);
+    }
     if let Some(port) = port {
         status["daemonEndpoints"] = json!({"kubeletEndpoint": {"Port": port}});
     }
