@@ -25,3 +25,4 @@ pub use loader::{Outputs, run};
 pub(crate) use platform::{link_api, link_metrics, link_secrets, link_state};
 pub use prepare::{Config, Fetch, FetchError, Fetched, Wanted};
 pub use settings::Settings;
+pub(crate) use worlds::scheduler::imports::{link_running_pods, link_waiting_pods};

@@ -87,6 +87,18 @@ pub static ALL: &[Capability] = &[
         about: "secrets that spec.grants names",
     },
     Capability {
+        name: "coracle:plugin/waiting-pods",
+        brings: &["coracle:plugin/waiting-pods"],
+        link: crate::plugins::link_waiting_pods,
+        about: "the pods that wait for permission to be bound",
+    },
+    Capability {
+        name: "coracle:plugin/running-pods",
+        brings: &["coracle:plugin/running-pods"],
+        link: crate::plugins::link_running_pods,
+        about: "the pods on a node, for a pod that found none",
+    },
+    Capability {
         name: "coracle:plugin/schedule-types",
         brings: &["coracle:plugin/schedule-types"],
         link: crate::plugins::link_types,

@@ -2,6 +2,7 @@
 
 use super::bindings::coracle::plugin::{admission_types, config, log, schedule_types, whole_pod};
 use super::platform::Given;
+use super::worlds::scheduler::imports::Seen;
 use crate::ctx::State;
 use object::Object;
 use std::sync::Arc;
@@ -18,19 +19,22 @@ pub struct Guest {
     pub(super) given: Arc<Given>,
     messages: u32,
     pod: Option<Arc<Object>>,
+    /// What the scheduler shows beside the pod.
+    pub(super) seen: Seen,
     /// When the call under way must have ended.
     deadline: Option<Instant>,
 }
 
 impl Guest {
     pub fn new(given: Arc<Given>) -> Self {
-        Self { given, messages: 0, pod: None, deadline: None }
+        Self { given, messages: 0, pod: None, seen: Seen::default(), deadline: None }
     }
 
     /// A call begins.
     pub(super) fn begin(&mut self, deadline: Instant) {
         self.messages = 0;
         self.pod = None;
+        self.seen = Seen::default();
         self.deadline = Some(deadline);
     }
 

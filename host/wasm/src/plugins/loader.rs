@@ -257,7 +257,8 @@ impl Loader {
                     let closed = Settings::policy_of(&plugin.object) == FailurePolicy::Fail;
                     let why = plugin.told.failed.as_ref().map_or("its component is loading", |failed| failed.message.as_str());
                     if plugin.object.str_at(&["spec", "world"]) == "scheduler" && closed {
-                        rows.push(scheduler::Missing::row(name, why, scheduler::points_of(&plugin.object)));
+                        let (points, profiles) = (scheduler::points_of(&plugin.object), scheduler::profiles_of(&plugin.object));
+                        rows.push(scheduler::Missing::row(name, why, points, profiles));
                     }
                 }
             }

@@ -63,7 +63,7 @@ fn only_usage_differs(a: &NodeView, b: &NodeView) -> bool {
         && *images == b.images
 }
 
-fn row(number: u32, node: &NodeView) -> Node {
+pub fn row(number: u32, node: &NodeView) -> Node {
     Node {
         number,
         name: node.name.clone(),
@@ -82,7 +82,7 @@ fn row(number: u32, node: &NodeView) -> Node {
     }
 }
 
-fn usage(node: &NodeView) -> Usage {
+pub fn usage(node: &NodeView) -> Usage {
     Usage { requested: amounts(&node.requested), pods: node.pod_count }
 }
 
