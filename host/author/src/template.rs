@@ -1,5 +1,6 @@
-//! A new project, written from the embedded templates: `templates/<language>/common/` for what every world of a language has,
-//! `templates/<language>/<world>.<ext>` for the source, `templates/worlds/<world>/` for manifest and cases.
+//! A new project, written from the embedded templates: `templates/<language>/common/` has what every world of a language has,
+//! `templates/<language>/<world>/` the source, `templates/worlds/<world>/` manifest and cases, which are the same in every
+//! language. The sources of languages other than Rust are those of `guest-examples/`.
 
 use crate::contract;
 use crate::embedded::{SDK, TEMPLATES};
@@ -49,10 +50,11 @@ pub fn create(folder: &Path, world: &str, language: Language) -> Result<Project,
 pub fn known() -> Vec<(String, Language)> {
     let mut found = Vec::new();
     for (path, _) in TEMPLATES {
-        let Some((short, rest)) = path.split_once('/') else { continue };
-        if let Some(language) = Language::of(short)
-            && !rest.contains('/')
-            && let Some((world, _)) = rest.rsplit_once('.')
+        let mut parts = path.split('/');
+        if let (Some(short), Some(world), Some(_)) = (parts.next(), parts.next(), parts.next())
+            && let Some(language) = Language::of(short)
+            && world != "common"
+            && !found.iter().any(|(known, other)| known == world && *other == language)
         {
             found.push((world.to_owned(), language));
         }
@@ -73,35 +75,17 @@ fn component(template: &str) -> Option<String> {
 }
 
 fn files(world: &str, language: Language) -> Option<Vec<(PathBuf, String)>> {
-    let short = language.short();
-    let mut found = Vec::new();
-    let mut has_source = false;
-    for (path, text) in TEMPLATES {
-        let inside = |folder: &str| path.strip_prefix(folder).map(PathBuf::from);
-        let place = if let Some(common) = inside(&format!("{short}/common/")) {
-            // Named so that nothing takes a template for a package of ours.
-            Some(if common.extension().is_some_and(|extension| extension == "template") { common.with_extension("") } else { common })
-        } else if path.strip_prefix(&format!("{short}/")).and_then(|rest| rest.rsplit_once('.')).is_some_and(|(stem, _)| stem == world) {
-            has_source = true;
-            Some(PathBuf::from(source(world, language)))
-        } else {
-            inside(&format!("worlds/{world}/"))
-        };
-        found.extend(place.map(|place| (place, (*text).to_owned())));
-    }
-    has_source.then_some(found)
-}
-
-fn source(world: &str, language: Language) -> &'static str {
-    match language {
-        Language::Rust if world == "workload" => "src/main.rs",
-        Language::Rust => "src/lib.rs",
-        Language::C => "plugin.c",
-        Language::Javascript => "plugin.js",
-        Language::Typescript => "plugin.ts",
-        Language::Python => "app.py",
-        Language::Go => "main.go",
-    }
+    let (common, own) = (format!("{}/common/", language.short()), format!("{}/{world}/", language.short()));
+    let beside = format!("worlds/{world}/");
+    let place = |path: &str| {
+        let inside = [&common, &own, &beside].into_iter().find_map(|folder| path.strip_prefix(folder.as_str()))?;
+        // Named so that nothing takes a template for a package of ours.
+        Some(PathBuf::from(inside.strip_suffix(".template").unwrap_or(inside)))
+    };
+    TEMPLATES
+        .iter()
+        .any(|(path, _)| path.starts_with(&own))
+        .then(|| TEMPLATES.iter().filter_map(|(path, text)| Some((place(path)?, (*text).to_owned()))).collect())
 }
 
 /// Kubernetes' rule for an object's name; the first sign is a letter, for languages that use it as a word.
@@ -155,7 +139,6 @@ mod tests {
             assert!(std::fs::read_dir(project.cases()).unwrap().count() > 0, "{world}: no cases");
             let manifest = std::fs::read_to_string(project.manifest()).unwrap();
             assert!(!manifest.contains(NAME) && manifest.contains(&project.settings.name), "{manifest}");
-            assert!(folder.join(source(&world, language)).is_file());
             assert!(folder.join("wit/worlds.wit").is_file());
             let again = create(&folder, &world, language).unwrap_err().to_string();
             assert!(again.contains("is there already"), "{again}");

@@ -28,6 +28,13 @@ pub const CLANG: Tool = Tool {
     purpose: "which compiles C for wasm32-wasi",
     install: "apt install clang lld libclang-rt-dev-wasm32 wasi-libc",
 };
+/// Clang and a libc for WebAssembly in one.
+pub const ZIG: Tool = Tool {
+    names: &["zig"],
+    variable: "CORACLE_ZIG",
+    purpose: "which compiles C for wasm32-wasi",
+    install: "pip install ziglang` (its folder has the program), or a clang with wasi-libc by `apt install clang lld libclang-rt-dev-wasm32 wasi-libc",
+};
 pub const WIT_BINDGEN: Tool = Tool {
     names: &["wit-bindgen"],
     variable: "CORACLE_WIT_BINDGEN",

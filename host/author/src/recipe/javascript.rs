@@ -9,7 +9,7 @@ use std::path::Path;
 pub fn build(project: &Project, scratch: &Path) -> Result<Vec<u8>, Error> {
     let (name, typed) = (&project.settings.name, project.settings.language == Language::Typescript);
     let end = if typed { "ts" } else { "js" };
-    let mut main = source(project, &[format!("{name}.{end}"), format!("plugin.{end}")])?;
+    let mut main = source(project, &[format!("index.{end}"), format!("{name}.{end}")])?;
     if project.folder.join("package.json").is_file() && !project.folder.join("node_modules").is_dir() {
         run(NPM.command()?.current_dir(&project.folder).args(["install", "--no-audit", "--no-fund"]))?;
     }
@@ -24,13 +24,9 @@ pub fn build(project: &Project, scratch: &Path) -> Result<Vec<u8>, Error> {
         main = scratch.join(main.with_extension("js").file_name().unwrap_or_default());
     }
     let out = scratch.join("componentized.wasm");
-    run(npx()?
-        .args(["componentize-qjs", "-w"])
-        .arg(project.wit())
-        .args(["-n", project.world(), "-j"])
-        .arg(main)
-        .arg("-o")
-        .arg(&out)
-        .arg("--sync"))?;
+    let mut command = npx()?;
+    command.arg("componentize-qjs").arg("--wit").arg(project.wit()).args(["--world", project.world(), "--js"]).arg(main);
+    // No event loop and no WASI: calls are synchronous and reach only what the world names.
+    run(command.arg("--output").arg(&out).args(["--sync", "--stub-wasi", "--opt-size"]))?;
     read(&out)
 }

@@ -12,7 +12,8 @@ pub fn build(project: &Project, scratch: &Path) -> Result<Vec<u8>, Error> {
     }
     let out = scratch.join("componentized.wasm");
     let mut command = COMPONENTIZE_PY.command()?;
-    command.current_dir(&project.folder).arg("-d").arg(project.wit()).args(["-w", project.world(), "componentize", "app", "-o"]).arg(&out);
-    run(&mut command)?;
+    command.current_dir(&project.folder).env("PYTHONHASHSEED", "0").arg("--quiet").arg("--wit-path").arg(project.wit());
+    // Without WASI: a plugin reaches only what its world names.
+    run(command.args(["--world", project.world(), "componentize", "--stub-wasi", "app", "--output"]).arg(&out))?;
     read(&out)
 }
