@@ -12,6 +12,7 @@ mod imports {
                 import coracle:plugin/schedule-types@1.1.0;
                 import coracle:plugin/owner@1.1.0;
                 import coracle:plugin/http-types@1.1.0;
+                import coracle:plugin/admission-types@1.1.0;
             }",
         world: "coracle:sdk/imports",
         generate_unused_types: true,
@@ -99,5 +100,37 @@ pub mod on_response {
         pub_export_macro: true,
         generate_all,
         with: { "coracle:plugin/http-types@1.1.0": crate::bindings::platform::http_types },
+    });
+}
+
+pub mod validate {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "package coracle:sdk; world sdk-validate { export coracle:plugin/validate@1.1.0; }",
+        world: "coracle:sdk/sdk-validate",
+        pub_export_macro: true,
+        generate_all,
+        with: { "coracle:plugin/admission-types@1.1.0": crate::bindings::platform::admission_types },
+    });
+}
+
+pub mod mutate {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "package coracle:sdk; world sdk-mutate { export coracle:plugin/mutate@1.1.0; }",
+        world: "coracle:sdk/sdk-mutate",
+        pub_export_macro: true,
+        generate_all,
+        with: { "coracle:plugin/admission-types@1.1.0": crate::bindings::platform::admission_types },
+    });
+}
+
+pub mod settings {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "package coracle:sdk; world sdk-settings { export coracle:plugin/settings@1.1.0; }",
+        world: "coracle:sdk/sdk-settings",
+        pub_export_macro: true,
+        generate_all,
     });
 }

@@ -23,13 +23,14 @@
 //! ```
 //!
 //! - [`scheduler`]: filters and scores over a mirror of the nodes that is kept here.
-//! - [`controller`], [`adapter`], [`middleware`]: the other worlds.
+//! - [`admission`], [`controller`], [`adapter`], [`middleware`]: the other worlds.
 //! - [`api`], [`config`], [`state`], [`metrics`], [`secrets`], [`mod@log`]: what the host offers to each of them.
 //!
 //! What a component does not use it does not import: a crate that only filters is some 30 KB and needs no grant.
 //! The contract in full is in `wit/`.
 
 pub mod adapter;
+pub mod admission;
 pub mod api;
 pub mod bindings;
 pub mod config;

@@ -1,9 +1,14 @@
 //! `coracle plugin`: for the author of a plugin, without a cluster.
 
+mod asks;
+mod bed;
+mod bench;
 mod build;
+mod cases;
 mod inspect;
 mod new;
 mod push;
+mod test;
 
 use anyhow::{Context, Result};
 use author::Project;
@@ -15,6 +20,10 @@ pub enum Command {
     New(new::Args),
     /// Build the project's component into build/NAME.wasm.
     Build(build::Args),
+    /// Ask the component what is recorded in cases/, without a cluster, and compare its answers.
+    Test(test::Args),
+    /// Measure what a call costs: compile, load, instantiate, call, memory.
+    Bench(bench::Args),
     /// Tell what a component exports, imports and must be granted.
     Inspect(inspect::Args),
     /// Push the component to a registry, as an OCI artifact that `spec.image` names.
@@ -22,7 +31,7 @@ pub enum Command {
 }
 
 /// The project that a command is about.
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Clone, Debug)]
 pub struct Folder {
     /// The project's folder
     #[arg(long, short = 'C', value_name = "DIR", default_value = ".")]
@@ -63,9 +72,17 @@ pub fn run(command: Command) -> Result<()> {
     match command {
         Command::New(args) => new::run(&args),
         Command::Build(args) => build::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Push(args) => push::run(&args),
     }
+}
+
+/// For the server's parts that `test` and `bench` run in this process.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
