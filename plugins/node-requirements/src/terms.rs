@@ -1,6 +1,6 @@
 //! `key=value,key`: what a pod asks of a node's labels.
 
-use crate::coracle::plugin::schedule_types::Entry;
+use coracle_plugin::scheduler::Entry;
 
 pub struct Terms(Vec<Term>);
 

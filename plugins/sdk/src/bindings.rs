@@ -22,7 +22,6 @@ mod imports {
 
 pub use imports::coracle::plugin as platform;
 
-
 pub mod node_table {
     wit_bindgen::generate!({
         path: "../../wit",
@@ -57,13 +56,13 @@ pub mod score {
 }
 
 /// The two are one world, because the keys of both are one type. `keys` is called only where `declare` says so.
-pub mod controller {
+pub mod reconcile {
     wit_bindgen::generate!({
         path: "../../wit",
         inline: "package coracle:sdk;
             world sdk-controller {
-                export coracle:plugin/controller@1.1.0;
-                export coracle:plugin/controller-mapping@1.1.0;
+                export coracle:plugin/reconcile@1.1.0;
+                export coracle:plugin/reconcile-mapping@1.1.0;
             }",
         world: "coracle:sdk/sdk-controller",
         pub_export_macro: true,

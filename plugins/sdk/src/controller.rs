@@ -1,10 +1,10 @@
 //! Controllers: what to watch, and what to do about one object.
 
-pub use crate::bindings::controller::exports::coracle::plugin::controller::{
+pub use crate::bindings::platform::owner::set_controller;
+pub use crate::bindings::reconcile::exports::coracle::plugin::reconcile::{
     Declaration, Failure, Gvr, Key, Mapping, Outcome, Request, Secondary, Watch,
 };
-pub use crate::bindings::controller::exports::coracle::plugin::controller_mapping::Event;
-pub use crate::bindings::platform::owner::set_controller;
+pub use crate::bindings::reconcile::exports::coracle::plugin::reconcile_mapping::Event;
 
 /// A controller. `reconcile` makes the world as the object says: read, compare, write the difference.
 pub trait Controller {
@@ -108,7 +108,7 @@ macro_rules! controller {
         #[doc(hidden)]
         pub struct CoraclePlugin;
 
-        impl $crate::bindings::controller::exports::coracle::plugin::controller::Guest for CoraclePlugin {
+        impl $crate::bindings::reconcile::exports::coracle::plugin::reconcile::Guest for CoraclePlugin {
             fn declare() -> Result<Vec<$crate::controller::Declaration>, String> {
                 <$type as $crate::controller::Controller>::declare()
             }
@@ -117,11 +117,11 @@ macro_rules! controller {
                 <$type as $crate::controller::Controller>::reconcile(request)
             }
         }
-        impl $crate::bindings::controller::exports::coracle::plugin::controller_mapping::Guest for CoraclePlugin {
+        impl $crate::bindings::reconcile::exports::coracle::plugin::reconcile_mapping::Guest for CoraclePlugin {
             fn keys(event: $crate::controller::Event) -> Result<Vec<$crate::controller::Key>, String> {
                 <$type as $crate::controller::Controller>::keys(event)
             }
         }
-        $crate::bindings::controller::export!(CoraclePlugin with_types_in $crate::bindings::controller);
+        $crate::bindings::reconcile::export!(CoraclePlugin with_types_in $crate::bindings::reconcile);
     };
 }

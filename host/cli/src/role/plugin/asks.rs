@@ -38,5 +38,6 @@ fn object(case: &Case, key: &str) -> Result<Option<Object>> {
 /// The objects under `key`.
 pub fn objects(case: &Case, key: &str) -> Result<Vec<Object>> {
     let list = case.given.get(key).and_then(Value::as_array).into_iter().flatten();
-    list.map(|value| Object::from_value(value.clone()).with_context(|| format!("{}: `{key}` has something that is no object", case.name))).collect()
+    list.map(|value| Object::from_value(value.clone()).with_context(|| format!("{}: `{key}` has something that is no object", case.name)))
+        .collect()
 }

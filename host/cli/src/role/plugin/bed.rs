@@ -47,7 +47,6 @@ impl Subject {
 pub struct Bed {
     // Ends with the last handle.
     _api: ApiServer,
-    admin: Client,
     pub prepared: Prepared,
     /// How long it took to make it of its file.
     pub prepared_in: std::time::Duration,
@@ -79,7 +78,8 @@ impl Bed {
 
         let plugins_dir = subject.component.parent().map(Path::to_path_buf).unwrap_or_default();
         let data_dir = cache.join("data");
-        let loading = Loading::new(Config { plugins_dir, data_dir, cache_dir: cache.join("code"), fetch: None, node_name: "test".to_owned() })?;
+        let loading =
+            Loading::new(Config { plugins_dir, data_dir, cache_dir: cache.join("code"), fetch: None, node_name: "test".to_owned() })?;
         let host = admin.with_user(UserInfo::component("system:coracle:plugins", &[]));
         let granted = Settings::of(&plugin).map_err(|cause| anyhow!(cause))?.grants;
         let recorder = host.recorder("coracle-wasm", "test");
@@ -88,12 +88,9 @@ impl Bed {
         let platform = Arc::new(Recording { cluster, writes: writes.clone() });
         let around = Around { platform, host: Some(host), ..Around::alone() };
         let begin = std::time::Instant::now();
-        let prepared = loading.prepare(&Arc::new(plugin), None, around).await.map_err(|failed| anyhow!("it cannot be loaded: {}", failed.message))?;
-        Ok(Self { _api: api, admin, prepared, prepared_in: begin.elapsed(), writes, uids })
-    }
-
-    pub fn admin(&self) -> &Client {
-        &self.admin
+        let prepared =
+            loading.prepare(&Arc::new(plugin), None, around).await.map_err(|failed| anyhow!("it cannot be loaded: {}", failed.message))?;
+        Ok(Self { _api: api, prepared, prepared_in: begin.elapsed(), writes, uids })
     }
 
     /// What the plugin wrote since the last time this was asked.
@@ -109,9 +106,9 @@ impl Bed {
                 None => Value::String(text),
             },
             Value::Array(list) => Value::Array(list.into_iter().map(|value| self.steady(value)).collect()),
-            Value::Object(map) => {
-                Value::Object(map.into_iter().filter(|(key, _)| key != "resourceVersion").map(|(key, value)| (key, self.steady(value))).collect())
-            }
+            Value::Object(map) => Value::Object(
+                map.into_iter().filter(|(key, _)| key != "resourceVersion").map(|(key, value)| (key, self.steady(value))).collect(),
+            ),
             other => other,
         }
     }
@@ -135,7 +132,11 @@ async fn bed_plugin(admin: &Client, subject: &Subject, config: Option<&Value>) -
         }
     }
     let plugin = Object::from_value(plugin).unwrap_or_default();
-    admin.api(&client::gvr::wasm_plugins()).create("", &plugin).await.map_err(|error| anyhow!("the WasmPlugin is refused: {}", error.chain()))
+    admin
+        .api(&client::gvr::wasm_plugins())
+        .create("", &plugin)
+        .await
+        .map_err(|error| anyhow!("the WasmPlugin is refused: {}", error.chain()))
 }
 
 /// Objects on their way into a fresh API server.
@@ -163,7 +164,8 @@ impl Fresh<'_> {
     }
 
     async fn namespace(&mut self, name: &str) -> Result<()> {
-        let namespace = Object::from_value(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).unwrap_or_default();
+        let namespace =
+            Object::from_value(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).unwrap_or_default();
         match self.admin.api(&client::gvr::namespaces()).create("", &namespace).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_conflict() => Ok(()),
@@ -214,7 +216,8 @@ impl Platform for Recording {
     }
 
     async fn write_state(&self, kept: &Kept) -> Result<bool, String> {
-        let entries: BTreeMap<&String, String> = kept.entries.iter().map(|(key, value)| (key, String::from_utf8_lossy(value).into_owned())).collect();
+        let entries: BTreeMap<&String, String> =
+            kept.entries.iter().map(|(key, value)| (key, String::from_utf8_lossy(value).into_owned())).collect();
         let written = self.cluster.write_state(kept).await;
         if written == Ok(true) {
             self.writes.lock().push(json!({"verb": "state", "entries": entries}));
@@ -246,8 +249,13 @@ fn note(request: &Request) -> Option<Value> {
 }
 
 fn note_of<const N: usize>(verb: &str, about: &Reference, more: [(&str, Value); N]) -> Value {
-    let resource = if about.gvr.group.is_empty() { about.gvr.plural.clone() } else { format!("{}.{}", about.gvr.plural, about.gvr.group) };
-    let mut note = Map::from_iter([("verb".to_owned(), json!(verb)), ("resource".to_owned(), json!(resource)), ("name".to_owned(), json!(about.name))]);
+    let resource =
+        if about.gvr.group.is_empty() { about.gvr.resource.clone() } else { format!("{}.{}", about.gvr.resource, about.gvr.group) };
+    let mut note = Map::from_iter([
+        ("verb".to_owned(), json!(verb)),
+        ("resource".to_owned(), json!(resource)),
+        ("name".to_owned(), json!(about.name)),
+    ]);
     for (key, text) in [("namespace", &about.namespace), ("subresource", &about.subresource)] {
         if !text.is_empty() {
             note.insert(key.to_owned(), json!(text));

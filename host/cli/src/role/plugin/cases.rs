@@ -128,13 +128,21 @@ mod tests {
 
     #[test]
     fn cases_share_what_their_file_says() {
-        let cases = file("# c\nnodes: [a]\nobjects: [1]\ncases:\n- name: one\n  pod: p\n- nodes: [b]\n  objects: [2]\n  expect: {filter: {}}\n").cases().unwrap();
+        let cases =
+            file("# c\nnodes: [a]\nobjects: [1]\ncases:\n- name: one\n  pod: p\n- nodes: [b]\n  objects: [2]\n  expect: {filter: {}}\n")
+                .cases()
+                .unwrap();
         assert_eq!((cases[0].name.as_str(), cases[1].name.as_str()), ("one", "case 2"));
         assert_eq!(Value::Object(cases[0].given.clone()), json!({"nodes": ["a"], "objects": [1], "pod": "p"}));
         assert_eq!(Value::Object(cases[1].given.clone()), json!({"nodes": ["b"], "objects": [1, 2]}));
         assert_eq!(cases[0].expect, None);
         assert_eq!(cases[1].expect.clone().map(Value::Object), Some(json!({"filter": {}})));
-        for (text, part) in [("a: 1", "no list `cases`"), ("[]", "must be a mapping"), ("cases: [1]", "case 1 is not"), ("cases: [{expect: 1}]", "`expect`")] {
+        for (text, part) in [
+            ("a: 1", "no list `cases`"),
+            ("[]", "must be a mapping"),
+            ("cases: [1]", "case 1 is not"),
+            ("cases: [{expect: 1}]", "`expect`"),
+        ] {
             let error = file(text).cases().unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }

@@ -76,7 +76,11 @@ pub fn run(args: &Args) -> Result<()> {
             for line in wrong.iter().flat_map(|text| text.lines()) {
                 println!("       {line}");
             }
-            if wrong.is_empty() { passed += 1 } else { failed += 1 }
+            if wrong.is_empty() {
+                passed += 1
+            } else {
+                failed += 1
+            }
             answers.push(Some(answer));
         }
         if args.record {

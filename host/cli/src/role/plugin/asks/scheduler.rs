@@ -31,7 +31,13 @@ pub async fn ask(row: &PluginRow, case: &Case) -> Result<Map<String, Value>> {
     Ok(answer)
 }
 
-async fn cycle(row: &PluginRow, cluster: &Cluster, pod: &PodInfo, node: Option<&str>, answer: &mut Map<String, Value>) -> Result<(), PluginError> {
+async fn cycle(
+    row: &PluginRow,
+    cluster: &Cluster,
+    pod: &PodInfo,
+    node: Option<&str>,
+    answer: &mut Map<String, Value>,
+) -> Result<(), PluginError> {
     let (plugin, points, view, table) = (&row.plugin, row.points, pod.view(), cluster.table());
     let name = |number: u32| table.nodes.get(number as usize).map(|node| node.name.clone()).unwrap_or_default();
     let mut say = |key: &str, value: Value| drop(answer.insert(key.to_owned(), value));
