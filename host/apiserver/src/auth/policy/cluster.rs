@@ -239,8 +239,8 @@ pub const ROLES: &[Role] = &[
             "read on coracle.dev: wasmplugins",
             "patch update on coracle.dev: wasmplugins/status",
             // State of plugins, components in ConfigMaps, secrets by reference.
-            "get create update delete on configmaps",
-            "get on secrets",
+            "get create update delete on core: configmaps",
+            "get on core: secrets",
             EVENTS,
         ],
     ),

@@ -1,5 +1,6 @@
 //! What is asked of a plugin, by its world: from a case to a call of the loaded product, and from its answer to JSON.
 
+mod admission;
 mod scheduler;
 
 use super::bed::Bed;
@@ -16,6 +17,7 @@ use wasm::plugins::worlds::Product;
 pub async fn ask(bed: &Bed, case: &Case) -> Result<Map<String, Value>> {
     let mut answer = match &bed.prepared.loaded.product {
         Product::Scheduler(row) => scheduler::ask(row, case).await?,
+        Product::Admission(row) => admission::ask(bed, row, case).await?,
     };
     let writes = bed.writes();
     if !writes.is_empty() {

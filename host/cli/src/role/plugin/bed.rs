@@ -47,6 +47,7 @@ impl Subject {
 pub struct Bed {
     // Ends with the last handle.
     _api: ApiServer,
+    admin: Client,
     pub prepared: Prepared,
     /// How long it took to make it of its file.
     pub prepared_in: std::time::Duration,
@@ -90,7 +91,12 @@ impl Bed {
         let begin = std::time::Instant::now();
         let prepared =
             loading.prepare(&Arc::new(plugin), None, around).await.map_err(|failed| anyhow!("it cannot be loaded: {}", failed.message))?;
-        Ok(Self { _api: api, prepared, prepared_in: begin.elapsed(), writes, uids })
+        Ok(Self { _api: api, admin, prepared, prepared_in: begin.elapsed(), writes, uids })
+    }
+
+    /// As the administrator.
+    pub fn client(&self) -> &Client {
+        &self.admin
     }
 
     /// What the plugin wrote since the last time this was asked.
