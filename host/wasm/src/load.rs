@@ -4,6 +4,8 @@
 //! once per node and version of the engine. The directory is the trust boundary: it is ours alone (mode 0700).
 #![allow(unsafe_code)] // `Component::deserialize_file` and `malloc_trim`: see there.
 
+mod growth;
+
 use crate::engine::Engine;
 use sha2::{Digest, Sha256};
 use std::hash::{Hash, Hasher};
@@ -29,6 +31,10 @@ pub enum Error {
     Encoding { what: String, version: u16 },
     #[error("{what} cannot be compiled: {cause}")]
     Compile { what: String, cause: String },
+    #[error("{what} is larger than {} MiB", LARGEST >> 20)]
+    TooLarge { what: String },
+    #[error("{what} is made of {count} instances; at most {} are allowed", growth::INSTANCES)]
+    TooMany { what: String, count: String },
     #[error("{what} imports {} which {offer}", .imports.join(", "))]
     NotGranted { what: String, imports: Vec<String>, offer: String },
     #[error("{what} does not fit the interfaces of this version: {cause}")]
@@ -40,6 +46,9 @@ pub enum Error {
     #[error("cannot use the code cache {path}: {source}")]
     Cache { path: PathBuf, source: std::io::Error },
 }
+
+/// Bytes of a component. CPython with its library is 18 MiB; compiling takes ten times the memory.
+const LARGEST: u64 = 128 << 20;
 
 /// Compiles one component at a time: cranelift is parallel inside, and takes tens of MiB.
 pub struct Cache {
@@ -86,7 +95,11 @@ impl Cache {
         let _one = self.compiling.acquire().await;
         let (path, hex, what) = (path.to_owned(), hex.to_owned(), what.to_owned());
         self.blocking(move |cache| {
-            let bytes = std::fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+            let failed = |source| Error::Read { path: path.clone(), source };
+            if std::fs::metadata(&path).map_err(failed)?.len() > LARGEST {
+                return Err(Error::TooLarge { what });
+            }
+            let bytes = std::fs::read(&path).map_err(failed)?;
             let hex = if is_hex(&hex) { hex } else { hex::encode(Sha256::digest(&bytes)) };
             // Another one may have compiled it while this one waited.
             match cache.open(&hex) {
@@ -164,6 +177,12 @@ impl Cache {
 
     fn compile(&self, bytes: &[u8], hex: &str, what: &str) -> Result<Component, Error> {
         check_kind(bytes, what)?;
+        // The compiler says what is wrong with what cannot be read.
+        let count = growth::instances(bytes).unwrap_or_default();
+        if count > growth::INSTANCES {
+            let count = if count == u64::MAX { "countless".to_owned() } else { count.to_string() };
+            return Err(Error::TooMany { what: what.to_owned(), count });
+        }
         let failed = |error: wasmtime::Error| Error::Compile { what: what.to_owned(), cause: format!("{error:#}") };
         let code = self.engine.wasmtime().precompile_component(bytes).map_err(failed)?;
         self.write(hex, &code).map_err(|source| Error::Cache { path: self.file(hex), source })?;
