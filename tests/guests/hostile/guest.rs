@@ -84,8 +84,8 @@ impl Guest {
         let (resolve, world) = self.resolve();
         let text = self.text(&resolve, world);
         let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
-        let encoded = ComponentEncoder::default().validate(true).module(&module).and_then(|encoder| encoder.encode());
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+        let encoded = ComponentEncoder::default().validate(true).module(&module).and_then(|mut encoder| encoder.encode());
         encoded.unwrap_or_else(|error| panic!("{error:?}\n{text}"))
     }
 
