@@ -13,12 +13,14 @@ mod languages;
 mod mixed;
 mod network;
 mod oci;
+mod patterns;
 mod plugin;
 mod registry;
 mod scheduling;
 mod server;
 mod survive;
 mod tidy;
+mod verification;
 mod wasm;
 
 use oci::script as oci_script;

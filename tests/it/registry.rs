@@ -12,7 +12,7 @@ const REGISTRY: &str = "127.0.0.1:5000";
 const USER: &str = "user:$2y$05$abcdefghijklmnopqrstuuKcS.CYWVYVaLiiCKrrc0A5s3mGesJ9O\n";
 
 /// Starts a registry in the cluster's network.
-fn serve(cluster: &Cluster, port: u16, with_users: bool) -> Program {
+pub fn serve(cluster: &Cluster, port: u16, with_users: bool) -> Program {
     let dir = cluster.dir().join(format!("registry-{port}"));
     std::fs::create_dir_all(&dir).expect("the registry's folder can be made");
     let mut config = format!(
@@ -31,7 +31,7 @@ fn serve(cluster: &Cluster, port: u16, with_users: bool) -> Program {
     registry
 }
 
-fn push(cluster: &Cluster, archive: &Path, to: &str, user: Option<(&str, &str)>) -> Result<(), String> {
+pub fn push(cluster: &Cluster, archive: &Path, to: &str, user: Option<(&str, &str)>) -> Result<(), String> {
     let reference = image::reference(to).expect("a good name");
     let registry = to.split('/').next().unwrap_or_default().to_owned();
     let auth = user.map(|(name, password)| {

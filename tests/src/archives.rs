@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Guests that are examples, as are the workloads in each language; the others are `coracle.dev/test/NAME:v1`.
-const EXAMPLES: [&str; 2] = ["hello-http", "log-shipper"];
+const EXAMPLES: [&str; 6] = ["hello-http", "leader-election", "log-shipper", "redis-ambassador", "scatter-gather", "work-queue"];
 
 /// The image that most tests of OCI containers run.
 pub const fn busybox() -> &'static str {

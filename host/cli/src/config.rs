@@ -147,6 +147,9 @@ pub struct ServerArgs {
     #[arg(long, value_name = "FILE", help_heading = "Parts")]
     pub scheduler_config: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub verification: crate::fetch::VerificationArgs,
+
     /// Part that does not run (may be repeated or comma-separated)
     #[arg(long, value_name = "PART", value_delimiter = ',', help_heading = "Parts")]
     pub disable: Vec<Part>,

@@ -3,6 +3,7 @@
 
 mod cloud;
 mod config;
+mod fetch;
 mod lead;
 mod role;
 mod state;

@@ -35,6 +35,7 @@ pub async fn run(args: ServerArgs, shutdown: CancellationToken) -> Result<()> {
     taints(&args.node_taint)?;
     let cloud = args.cloud.provider()?;
     args.store.check()?;
+    args.verification.policy()?;
     let election = Election::new(args.leader.settings(args.store.is_shared())?, &node);
     make_dir(&data)?;
     let store = state::open(&args, &data).await?;
@@ -149,6 +150,7 @@ async fn start(
     let images = Arc::new(image::Store::open(data.join("images")).context("cannot open the image store")?);
     let (plugins, plugin_set) = watch::channel(Default::default());
     let provider = cloud::provider(cloud, client);
+    let verification = args.verification.policy()?;
 
     if args.runs(Part::Controllers) {
         let client = client.with_user(component("system:kube-controller-manager", &[]));
@@ -187,7 +189,8 @@ async fn start(
             plugins_dir: data.join("plugins"),
             data_dir: data.join("plugin-data"),
             cache_dir: data.join("wasm-cache"),
-            fetch: Some(fetch_plugin(images.clone(), args.insecure_registry.clone())),
+            fetch: Some(crate::fetch::fetch(client.clone(), images.clone(), args.insecure_registry.clone(), verification.clone())),
+            images_only: verification.images_only(),
             node_name: node.to_owned(),
         };
         let outputs = wasm::plugins::Outputs { scheduler: plugins, admission: hooks };
@@ -284,32 +287,6 @@ fn scheduler_config(args: &ServerArgs) -> Result<scheduler::Config> {
     let value: serde_json::Value = serde_yaml_ng::from_str(&text).with_context(|| format!("--scheduler-config {}", file.display()))?;
     let configuration = scheduler::Configuration::of(&value).with_context(|| format!("--scheduler-config {}", file.display()))?;
     Ok(scheduler::Config { configuration, ..scheduler::Config::default() })
-}
-
-/// Gets a plugin's image as the node agent gets a pod's: from the store, else from its registry.
-fn fetch_plugin(images: Arc<image::Store>, insecure: Vec<String>) -> wasm::plugins::Fetch {
-    use wasm::plugins::{FetchError, Fetched};
-    Arc::new(move |wanted| {
-        let (images, insecure) = (images.clone(), insecure.clone());
-        Box::pin(async move {
-            let tell = |error: image::Error| FetchError::Pull(error.to_string());
-            let name = &wanted.image;
-            let image = match images.get(name).map_err(tell)? {
-                Some(image) => image,
-                None => {
-                    let invalid = |e| FetchError::Pull(format!("invalid image name {name:?}: {e}"));
-                    let reference = name.parse::<image::Reference>().map_err(invalid)?;
-                    let options = image::PullOptions { insecure, ..image::PullOptions::default() };
-                    images.pull(&reference, &options).await.map_err(tell)?
-                }
-            };
-            if !wanted.keys.is_empty() {
-                return Err(FetchError::Verify("this server cannot verify signatures".to_owned()));
-            }
-            let digest = image.digest.clone();
-            Ok(Fetched { path: image.wasm_component(None).map_err(tell)?, digest, verified: String::new() })
-        })
-    })
 }
 
 fn network_config(args: &ServerArgs, data: &Path) -> Result<net::Config> {

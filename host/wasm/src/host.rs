@@ -10,6 +10,7 @@
 //!   grace period is over. A trap is a 500 and a line in the log; other requests do not notice.
 //! - A component that exports both is a service: a service built as a Rust program has an empty `run` besides.
 
+mod authorities;
 mod command;
 mod outcome;
 mod prepare;

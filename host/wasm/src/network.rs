@@ -7,11 +7,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, crypto};
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Network {
     inner: Arc<Inner>,
+    /// Whom HTTPS requests trust; `None`: the public certificate authorities.
+    tls: Option<Arc<ClientConfig>>,
 }
 
 struct Inner {
@@ -26,7 +31,7 @@ struct Inner {
 impl Network {
     /// Every use is refused.
     pub fn denied() -> Self {
-        Self { inner: Arc::new(Inner { allowed: false, netns: None, resolver: Resolver::default(), limits: None }) }
+        Self { inner: Arc::new(Inner { allowed: false, netns: None, resolver: Resolver::default(), limits: None }), tls: None }
     }
 
     /// The namespace pinned at `netns`, or the process's own.
@@ -36,12 +41,30 @@ impl Network {
     pub fn of_pod(netns: Option<&Path>, resolver: Resolver) -> io::Result<Self> {
         drop(netns.map(std::fs::File::open).transpose()?);
         let netns = netns.map(Path::to_owned);
-        Ok(Self { inner: Arc::new(Inner { allowed: true, netns, resolver, limits: None }) })
+        Ok(Self { inner: Arc::new(Inner { allowed: true, netns, resolver, limits: None }), tls: None })
     }
 
     /// The namespace and the resolver of the process, to `hosts` only.
     pub fn limited(hosts: Arc<Hosts>) -> Self {
-        Self { inner: Arc::new(Inner { allowed: true, netns: None, resolver: Resolver::of_machine(), limits: Some(hosts) }) }
+        Self { inner: Arc::new(Inner { allowed: true, netns: None, resolver: Resolver::of_machine(), limits: Some(hosts) }), tls: None }
+    }
+
+    /// Trusts these certificate authorities (PEM), and no others.
+    ///
+    /// # Errors
+    /// There is none among them that can be used.
+    pub fn trusting(mut self, authorities: &[u8]) -> io::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(authorities).filter_map(Result::ok));
+        if roots.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "no certificate in it"));
+        }
+        self.tls = Some(tls_config(roots).map_err(io::Error::other)?);
+        Ok(self)
+    }
+
+    pub fn tls(&self) -> Option<Arc<ClientConfig>> {
+        self.tls.clone()
     }
 
     pub fn is_allowed(&self) -> bool {
@@ -108,4 +131,14 @@ impl Network {
         }
         Ok(addresses)
     }
+}
+
+/// A client's side of TLS that trusts `roots`.
+///
+/// # Errors
+/// The provider has no protocol version in common with us.
+pub fn tls_config(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }

@@ -25,7 +25,7 @@ struct Plugin {
 fn loading(directory: &Path) -> Loading {
     let plugins_dir = built("plugin-told").map_or_else(|| directory.to_owned(), |path| path.parent().unwrap().to_owned());
     let (cache_dir, data_dir) = (directory.join("cache"), directory.join("data"));
-    let config = Config { plugins_dir, data_dir, cache_dir, fetch: None, node_name: "node".to_owned() };
+    let config = Config { plugins_dir, data_dir, cache_dir, fetch: None, images_only: false, node_name: "node".to_owned() };
     Loading::new(config).unwrap()
 }
 
@@ -151,6 +151,7 @@ async fn refused_at_load() {
         data_dir: directory.path().join("data"),
         cache_dir: directory.path().join("cache"),
         fetch: None,
+        images_only: false,
         node_name: String::new(),
     };
     let loading = Loading::new(config).unwrap();

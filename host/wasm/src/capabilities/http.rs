@@ -2,7 +2,7 @@
 
 use crate::ctx::State;
 use crate::dns;
-use crate::network::Network;
+use crate::network::{Network, tls_config};
 use http::uri::Scheme;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
@@ -109,7 +109,7 @@ async fn connect(network: &Network, uri: &http::Uri) -> Result<Box<dyn Stream>, 
     let mut failed = Error::DestinationNotFound;
     for address in addresses {
         match network.connect(SocketAddr::new(address, port)).await {
-            Ok(stream) if tls => return Ok(Box::new(secure(host, stream).await?)),
+            Ok(stream) if tls => return Ok(Box::new(secure(network, host, stream).await?)),
             Ok(stream) => return Ok(Box::new(stream)),
             Err(error) => {
                 failed = match error.kind() {
@@ -125,21 +125,20 @@ async fn connect(network: &Network, uri: &http::Uri) -> Result<Box<dyn Stream>, 
     Err(failed)
 }
 
-async fn secure(host: &str, stream: tokio::net::TcpStream) -> Result<tokio_rustls::client::TlsStream<tokio::net::TcpStream>, Error> {
+async fn secure(
+    network: &Network,
+    host: &str,
+    stream: tokio::net::TcpStream,
+) -> Result<tokio_rustls::client::TlsStream<tokio::net::TcpStream>, Error> {
     let name = ServerName::try_from(host.to_owned())?;
-    let config = tls().ok_or(Error::ConfigurationError)?;
+    let config = network.tls().or_else(public).ok_or(Error::ConfigurationError)?;
     TlsConnector::from(config).connect(name, stream).await.map_err(Error::Tls)
 }
 
 /// Trusts the public certificate authorities, as wasmtime's own client.
-fn tls() -> Option<Arc<ClientConfig>> {
+fn public() -> Option<Arc<ClientConfig>> {
     static CONFIG: OnceLock<Option<Arc<ClientConfig>>> = OnceLock::new();
-    let make = || {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
-        let provider = Arc::new(crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
-        Some(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
-    };
+    let make = || tls_config(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() }).ok();
     CONFIG.get_or_init(make).clone()
 }
 

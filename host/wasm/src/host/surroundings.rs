@@ -4,6 +4,7 @@
 //! Files are opened when the first instance needs them: an idle service holds one descriptor, its listener, and 10,000 of them
 //! fit into the 20,000 that some systems give.
 
+use super::authorities;
 use crate::dns::Resolver;
 use crate::network::Network;
 use bytes::Bytes;
@@ -66,6 +67,16 @@ impl Surroundings {
                 directories.add(mount).map_err(|e| failed(&format!("cannot mount {}", mount.target.display()), &e))?;
             }
         }
+        let authorities = env.iter().find(|(name, _)| name == authorities::VARIABLE).map(|(_, path)| path.clone());
+        let trust = |path: &String| {
+            let read = authorities::read(Path::new(path), &container.mounts).and_then(|pem| network.clone().trusting(&pem));
+            read.map_err(|error| format!("{} {path}: {error}", authorities::VARIABLE))
+        };
+        let (network, untrusted) = match authorities.as_ref().map(trust) {
+            Some(Ok(network)) => (network, None),
+            Some(Err(complaint)) => (network, Some(complaint)),
+            None => (network, None),
+        };
         let message = directories
             .termination_message(Path::new(&container.termination_message_path))
             .map_err(|e| failed("cannot make the termination message's directory", &e))?
@@ -73,7 +84,7 @@ impl Surroundings {
         let directories = directories.finish();
         // What cannot be mounted is told now.
         drop(open(&directories)?);
-        Ok(Self {
+        let surroundings = Self {
             network,
             args: container.args.clone(),
             env,
@@ -83,7 +94,12 @@ impl Surroundings {
             log: Arc::new(Log { path: container.log_path.clone(), writer: OnceLock::new() }),
             message,
             directory,
-        })
+        };
+        // The public authorities stay: what cannot be trusted fails when it is asked.
+        if let Some(complaint) = untrusted {
+            surroundings.complain(&complaint);
+        }
+        Ok(surroundings)
     }
 
     /// A fresh context over the same things.

@@ -18,6 +18,9 @@ use tokio::sync::Semaphore;
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
+/// Of what a plugin says of its failure: it comes to stand in events (at most 1,024 bytes) and statuses.
+const LONGEST_CAUSE: usize = 512;
+
 /// Where the exports of a world are in one component. Looked up once, when it is loaded.
 pub trait Exports: Send + Sync + 'static {
     /// The exports of one instance, and what the host remembers about it between calls.
@@ -167,7 +170,8 @@ impl<E: Exports> Pool<E> {
     }
 
     /// A failure in the plugin's own words, or for what it answered.
-    pub fn error(&self, cause: String) -> PluginError {
+    pub fn error(&self, mut cause: String) -> PluginError {
+        cause.truncate(cause.floor_char_boundary(LONGEST_CAUSE));
         PluginError::Failed { plugin: self.name.to_string(), cause }
     }
 

@@ -59,6 +59,8 @@ pub struct Config {
     pub cache_dir: PathBuf,
     /// For `spec.image`. `None`: this server has no image store.
     pub fetch: Option<Fetch>,
+    /// Components that cannot be signed, inline and in ConfigMaps, are refused.
+    pub images_only: bool,
     pub node_name: String,
 }
 
@@ -196,6 +198,10 @@ impl Loading {
         let unverifiable = !settings.verification.is_empty() && !matches!(settings.source, Source::Image(_));
         if unverifiable {
             let message = "spec.verification: only images can be verified";
+            return Err(Failed::for_good(Stage::Verified, "NoSignature", message));
+        }
+        if self.config.images_only && matches!(settings.source, Source::Inline(_) | Source::ConfigMap { .. }) {
+            let message = "this server loads signed images only, and what is inline or in a ConfigMap has no signature";
             return Err(Failed::for_good(Stage::Verified, "NoSignature", message));
         }
         let compiled = |error: load::Error| match error {

@@ -6,8 +6,10 @@ use super::{FOREVER, in_every_export};
 use interfaces::schedule::{NodeTable, NodeView, PluginError, PodView, SchedulePlugin};
 use object::{Object, Value, json};
 use std::sync::Arc;
-use wasm::plugins::loader::{Failed, Loading};
-use wasm::plugins::{Config, Plugin};
+use wasm::plugins::Config;
+use wasm::plugins::counters::Counters;
+use wasm::plugins::prepare::{Around, Failed, Loading};
+use wasm::plugins::worlds::Product;
 
 const TIMEOUT_MS: u64 = 300;
 const MEMORY_MIB: u64 = 8;
@@ -46,7 +48,8 @@ impl Place {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let plugins_dir = directory.path().to_owned();
-        let config = Config { cache_dir: plugins_dir.join("cache"), plugins_dir, fetch: None, node_name: "node".to_owned() };
+        let (cache_dir, data_dir) = (plugins_dir.join("cache"), plugins_dir.join("data"));
+        let config = Config { plugins_dir, data_dir, cache_dir, fetch: None, images_only: false, node_name: "node".to_owned() };
         Self { directory, loading: Loading::new(config).unwrap() }
     }
 
@@ -57,17 +60,25 @@ impl Place {
         file
     }
 
-    async fn load(&self, file: &str, more: Value) -> Result<Arc<Plugin>, Failed> {
+    async fn load(&self, file: &str, more: Value) -> Result<Plugin, Failed> {
         let mut spec = json!({
-            "world": "scheduler", "path": file, "extensionPoints": ["filter", "score"],
-            "timeoutMilliseconds": TIMEOUT_MS, "memoryMiB": MEMORY_MIB,
+            "world": "scheduler", "path": file, "scheduler": {"extensionPoints": ["filter", "score"]},
+            "limits": {"timeoutMilliseconds": TIMEOUT_MS, "memoryMiB": MEMORY_MIB},
         });
         for (key, value) in more.as_object().unwrap() {
             spec[key.as_str()] = value.clone();
         }
         let object = Object::from_value(json!({ "metadata": {"name": "hostile"}, "spec": spec })).unwrap();
-        self.loading.prepare(&object).await.map(|(plugin, _)| plugin)
+        let prepared = self.loading.prepare(&Arc::new(object), None, Around::alone()).await?;
+        let Product::Scheduler(row) = prepared.loaded.product;
+        Ok(Plugin { row: row.plugin, counters: prepared.counters })
     }
+}
+
+/// A loaded plugin, and what is counted of it.
+pub struct Plugin {
+    row: Arc<dyn SchedulePlugin>,
+    counters: Arc<Counters>,
 }
 
 fn pod() -> PodView {
@@ -92,19 +103,19 @@ fn nodes() -> NodeTable {
 }
 
 pub async fn ask_filter(plugin: &Plugin) -> Result<(), PluginError> {
-    plugin.filter(&pod(), &nodes(), &[0, 1]).await.map(drop)
+    plugin.row.filter(&pod(), &nodes(), &[0, 1]).await.map(drop)
 }
 
 async fn ask(plugin: &Plugin, what: Ask) -> Result<(), PluginError> {
     match what {
         Ask::Filter => ask_filter(plugin).await,
-        Ask::Score => plugin.score(&pod(), &nodes(), &[0, 1]).await.map(drop),
+        Ask::Score => plugin.row.score(&pod(), &nodes(), &[0, 1]).await.map(drop),
     }
 }
 
-pub async fn friendly(place: &Place) -> Arc<Plugin> {
+pub async fn friendly(place: &Place) -> Plugin {
     let file = place.write("bystander", &Guest::of("scheduler").build());
-    place.load(&file, json!({"timeoutMilliseconds": 10_000})).await.unwrap()
+    place.load(&file, json!({"limits": {"timeoutMilliseconds": 10_000}})).await.unwrap()
 }
 
 struct Case {
@@ -266,6 +277,7 @@ fn malformed() -> Vec<Case> {
             Ask::Filter,
             End::Trap("invalid utf-8"),
         ),
+        case("an err of 200,000 bytes", answer(r"\01\00\00\00\00\00\00\00\40\0d\03\00"), Ask::Filter, End::Failed("")),
         case("scores outside", score(r"\00\00\00\00\f0\ff\03\00\11\00\00\00"), Ask::Score, End::Trap("")),
         case("a score too few", score(r"\00\00\00\00\00\08\00\00\01\00\00\00"), Ask::Score, End::Failed("it gave 1 scores for 2 nodes")),
         case(
@@ -282,7 +294,6 @@ fn host_calls() -> Vec<Case> {
     let log = |body: &str| filter(body).import("log", "log");
     let config = |body: &str| filter(body).import("config", "get");
     let clock = || Guest::of("scheduler").wasi("clocks/monotonic-clock", "subscribe-duration").wasi("io/poll", "[method]pollable.block");
-    let granted = json!({"grants": ["wasi:io", "wasi:clocks", "wasi:random"]});
     let asleep = format!("(call $-method-pollable-block (call $subscribe-duration (i64.const 3600000000000))) (i32.const {ANSWER})");
     let forged = format!("(call $-method-pollable-block (i32.const 4711)) (i32.const {ANSWER})");
     let handles = format!("(loop $l (drop (call $subscribe-duration (i64.const 3600000000000))) (br $l)) (i32.const {ANSWER})");
@@ -329,19 +340,81 @@ fn host_calls() -> Vec<Case> {
             Ask::Filter,
             End::Trap(""),
         ),
-        with(granted.clone(), case("asleep in a host call", clock().on("filter#filter", &asleep), Ask::Filter, End::Timeout)),
+        case("asleep in a host call", clock().on("filter#filter", &asleep), Ask::Filter, End::Timeout),
+        case("a forged handle", clock().on("filter#filter", &forged), Ask::Filter, End::Trap("unknown handle index 4711")),
+        case("handles without end", clock().on("filter#filter", &handles), Ask::Filter, End::Trap("")),
+        case("random bytes without measure", random("0xffffffffff"), Ask::Filter, End::Trap("")),
         with(
-            granted.clone(),
-            case("a forged handle", clock().on("filter#filter", &forged), Ask::Filter, End::Trap("unknown handle index 4711")),
+            json!({"grants": {"interfaces": ["wasi:http"]}}),
+            text("files that were not granted", FILES, End::Refused("imports wasi:filesystem/preopens@0.2.0 which was not granted")),
         ),
-        with(granted.clone(), case("handles without end", clock().on("filter#filter", &handles), Ask::Filter, End::Trap(""))),
-        with(granted.clone(), case("random bytes without measure", random("0xffffffffff"), Ask::Filter, End::Trap(""))),
+        text(
+            "sockets that were not granted",
+            r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#,
+            End::Refused("imports wasi:sockets/tcp@0.2.0 which was not granted"),
+        ),
+        text(
+            "something the host never heard of",
+            r#"(component (import "evil:root/shell@1.0.0" (instance)))"#,
+            End::Refused("imports evil:root/shell@1.0.0 which was not granted"),
+        ),
+        with(
+            json!({"grants": {"interfaces": ["evil:root/shell"]}}),
+            text("a grant of what there is not", "(component)", End::Refused("\"evil:root/shell\" cannot be granted to a plugin")),
+        ),
+    ]
+}
+
+const FILES: &str = r#"(component (import "wasi:filesystem/preopens@0.2.0" (instance)))"#;
+
+/// The platform's functions as weapons: what the host keeps for a plugin, and what it copies for one.
+fn platform() -> Vec<Case> {
+    // A name or key of four letters that differs with $i, at 0; then `body`; so often.
+    let repeat = |times: u32, body: &str| {
+        let letter = |at: u32| {
+            let shift = at * 4;
+            format!(
+                "(i32.store8 (i32.const {at}) (i32.add (i32.const 97) (i32.and (i32.shr_u (local.get $i) (i32.const {shift})) (i32.const 15))))"
+            )
+        };
+        let name: String = (0..4).map(letter).collect();
+        format!(
+            "(local $i i32) (loop $l {name} {body} (local.set $i (i32.add (local.get $i) (i32.const 1))) \
+             (br_if $l (i32.lt_u (local.get $i) (i32.const {times}))))"
+        )
+    };
+    let count = "(call $count (i32.const 0) (i32.const 4) (i32.const 0) (i32.const 0) (f64.const 1))";
+    // 100,000 labels of which each is the same 60,000 bytes: 6 GB once they are copied.
+    let overlapping = "(local $i i32)
+        (loop $l
+            (i32.store (i32.add (i32.const 131076) (i32.mul (local.get $i) (i32.const 16))) (i32.const 60000))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $l (i32.lt_u (local.get $i) (i32.const 100000))))
+        (call $count (i32.const 0) (i32.const 4) (i32.const 131072) (i32.const 100000) (f64.const 1))";
+    let metrics = |body: &str| filter(body).import("metrics", "count").pages(40);
+    let state = |body: &str| filter(body).import("state", "set").pages(40);
+    let set = |value: u32| format!("(call $set (i32.const 0) (i32.const 4) (i32.const 65536) (i32.const {value}) (i32.const 32))");
+    // The first byte of a result: 1 = err. What is not refused traps, so that a case shows it was.
+    let refused = "(if (i32.eqz (i32.load8_u (i32.const 32))) (then (unreachable)))";
+    let granted = "(if (i32.load8_u (i32.const 32)) (then (unreachable)))";
+    let secret = filter(&format!("(call $get (i32.const 0) (i32.const 4) (i32.const 32)) {refused}")).import("secrets", "get");
+    let api = |function: &str, call: &str| filter(&format!("{call} {refused}")).import("api", function);
+    // More than 16 flat parameters are in memory: here all texts empty, all options none.
+    let nothing = "(i32.const 4096) (i32.const 32)";
+    vec![
+        case("5,000 series of metrics", metrics(&repeat(5_000, count)), Ask::Filter, End::Harmless),
+        case("metrics that are no numbers", metrics(&count.replace("const 1)", "const nan)")), Ask::Filter, End::Harmless),
+        case("labels that overlap to 6 GB", metrics(overlapping), Ask::Filter, End::Trap("")),
+        case("a state entry too large", state(&format!("{} {refused}", set(600_000))), Ask::Filter, End::Harmless),
+        case("a flood of state entries", state(&format!("{} {refused}", repeat(20, &set(50_000)))), Ask::Filter, End::Harmless),
         case(
-            "a clock that was not granted",
-            clock().on("filter#filter", &asleep),
+            "state written without end",
+            state(&format!("(loop $l {} {granted} (br $l))", set(1))).with("(data (i32.const 0) \"abcd\")"),
             Ask::Filter,
-            End::Refused("wasi:clocks/monotonic-clock@0.2.0 which was not granted"),
+            End::Timeout,
         ),
+        case("a secret that was not granted", secret, Ask::Filter, End::Harmless),
+        case("a deletion without an account", api("delete", &format!("(call $delete {nothing})")), Ask::Filter, End::Harmless),
     ]
 }
 
@@ -395,6 +468,7 @@ async fn scheduler_plugins_are_contained() {
         ("appetite", appetite()),
         ("malformed answers", malformed()),
         ("host calls", host_calls()),
+        ("platform", platform()),
         ("strangers", strangers()),
     ] {
         let bystander = Bystander::start(&place).await;
@@ -436,8 +510,13 @@ async fn check(place: &Place, case: &Case) -> Result<(), String> {
     if said.len() > LONGEST {
         return Err(format!("{name}: {} bytes for an event", said.len()));
     }
-    if plugin.counters().read() != (1, traps, timeouts) || plugin.counters().last_failure() != said {
-        return Err(format!("{name}: counted as {:?}, {}", plugin.counters().read(), plugin.counters().last_failure()));
+    let counted = plugin.counters.read();
+    let failures = u64::from(outcome.is_err());
+    if (counted.calls, counted.failures, counted.traps, counted.timeouts) != (1, failures, traps, timeouts) {
+        return Err(format!("{name}: counted as {counted:?}"));
+    }
+    if plugin.counters.last_failure() != said {
+        return Err(format!("{name}: remembered as {}", plugin.counters.last_failure()));
     }
     Ok(())
 }
