@@ -125,7 +125,7 @@ impl Network {
         }
         // The name servers themselves are not on the list.
         let inner = Inner { allowed: true, netns: None, resolver: Resolver::default(), limits: None };
-        let addresses = self.inner.resolver.resolve(&Self { inner: Arc::new(inner) }, name).await?;
+        let addresses = self.inner.resolver.resolve(&Self { inner: Arc::new(inner), tls: None }, name).await?;
         if name.parse::<IpAddr>().is_err() {
             hosts.remember(name, &addresses);
         }
