@@ -17,7 +17,7 @@ use wasm::plugins::worlds::Product;
 fn loading(directory: &Path) -> Loading {
     let plugins_dir = built("plugin-admission").map_or_else(|| directory.to_owned(), |path| path.parent().unwrap().to_owned());
     let (cache_dir, data_dir) = (directory.join("cache"), directory.join("data"));
-    Loading::new(Config { plugins_dir, data_dir, cache_dir, fetch: None, node_name: "node".to_owned() }).unwrap()
+    Loading::new(Config { plugins_dir, data_dir, cache_dir, fetch: None, images_only: false, node_name: "node".to_owned() }).unwrap()
 }
 
 async fn load(loading: &Loading, more: Value) -> Result<AdmissionRow, Failed> {
