@@ -70,7 +70,7 @@ impl Place {
         }
         let object = Object::from_value(json!({ "metadata": {"name": "hostile"}, "spec": spec })).unwrap();
         let prepared = self.loading.prepare(&Arc::new(object), None, Around::alone()).await?;
-        let Product::Scheduler(row) = prepared.loaded.product;
+        let Product::Scheduler(row) = prepared.loaded.product else { panic!("another world") };
         Ok(Plugin { row: row.plugin, counters: prepared.counters })
     }
 }
