@@ -79,8 +79,14 @@ impl Bed {
 
         let plugins_dir = subject.component.parent().map(Path::to_path_buf).unwrap_or_default();
         let data_dir = cache.join("data");
-        let loading =
-            Loading::new(Config { plugins_dir, data_dir, cache_dir: cache.join("code"), fetch: None, node_name: "test".to_owned() })?;
+        let loading = Loading::new(Config {
+            plugins_dir,
+            data_dir,
+            cache_dir: cache.join("code"),
+            fetch: None,
+            images_only: false,
+            node_name: "test".to_owned(),
+        })?;
         let host = admin.with_user(UserInfo::component("system:coracle:plugins", &[]));
         let granted = Settings::of(&plugin).map_err(|cause| anyhow!(cause))?.grants;
         let recorder = host.recorder("coracle-wasm", "test");
