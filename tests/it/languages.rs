@@ -2,7 +2,7 @@
 //! stands beside it.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use tests::{Cluster, Options, Space, paths};
+use tests::{Cluster, Options, paths};
 
 /// A filter and an admission hook are asked about everything, so these tests have a cluster of their own and take turns.
 fn cluster() -> (&'static Cluster, MutexGuard<'static, ()>) {
@@ -11,10 +11,11 @@ fn cluster() -> (&'static Cluster, MutexGuard<'static, ()>) {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let cluster = CLUSTER.get_or_init(|| {
         let workloads = ["c-workload", "go-workload", "javascript-workload", "typescript-workload", "python-workload"];
-        let plugins = ["c-filter", "go-filter", "javascript-filter", "typescript-filter", "python-filter"];
+        let filters = ["c-filter", "go-filter", "javascript-filter", "typescript-filter", "python-filter"];
+        let hooks = ["c-admission", "go-admission", "javascript-admission", "typescript-admission", "python-admission"];
         let mut images = built(&workloads);
         images.extend(["hello-http", "cli-args"]);
-        Cluster::start(Options { images, plugins: built(&plugins), ..Options::default() })
+        Cluster::start(Options { images, plugins: [built(&filters), built(&hooks)].concat(), ..Options::default() })
     });
     (cluster, turn)
 }
@@ -75,6 +76,28 @@ fn filters(language: &str) {
     assert_eq!(pod["status"]["phase"], "Succeeded", "{:#}", pod["status"]);
 }
 
+fn admits(language: &str) {
+    let name = format!("{language}-admission");
+    if skip(&name) {
+        return;
+    }
+    let (cluster, _turn) = cluster();
+    let space = cluster.space(&name);
+    cluster.kubectl().ok(&["label", "namespace", space.name(), "example.com/labelled=yes"]);
+    let _plugin = Plugin::load(cluster, language, "admission");
+    let map = |labels: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: map, labels: {{{labels}}}}}\n");
+    let denied = format!("admission plugin \"{name}\" denied the request: the label example.com/team is required");
+    space.apply_fails(&map("app: shop"), &denied);
+    space.apply(&map("example.com/team: shop"));
+    space.fails(&["label", "configmap", "map", "example.com/team-"], &denied);
+    space.ok(&["delete", "configmap", "map"]);
+    // Settings are judged when they are loaded; what served before goes on.
+    cluster.kubectl().ok(&["patch", "wasmplugin", &name, "--type=merge", "-p", r#"{"spec":{"config":{"require":7}}}"#]);
+    let wrong = |plugin: &serde_json::Value| plugin["status"].to_string().contains("config.require must be the name of a label");
+    cluster.kubectl().until("wasmplugins", &name, "be told that its settings are wrong", wrong);
+    space.apply_fails(&map("app: shop"), &denied);
+}
+
 fn counts_lines(language: &str) {
     let name = format!("{language}-workload");
     if skip(&name) {
@@ -92,11 +115,16 @@ fn says_hello(language: &str, words: &str) {
         return;
     }
     let (cluster, _turn) = cluster();
-    let space: Space<'_> = cluster.space(&name);
+    let space = cluster.space(&name);
     space.apply(&manifest(language, "workload", "manifest.yaml"));
     let pod = space.until_ready(&name);
     let address = format!("{}:8080", pod["status"]["podIP"].as_str().expect("a ready pod has an address"));
     assert_eq!(cluster.http(&address, "/there"), Ok((200, format!("{words}, asked for /there\n"))));
+}
+
+#[test]
+fn languages_c_admits() {
+    admits("c");
 }
 
 #[test]
@@ -105,8 +133,18 @@ fn languages_c_filters() {
 }
 
 #[test]
+fn languages_go_admits() {
+    admits("go");
+}
+
+#[test]
 fn languages_go_filters() {
     filters("go");
+}
+
+#[test]
+fn languages_javascript_admits() {
+    admits("javascript");
 }
 
 #[test]
@@ -115,8 +153,18 @@ fn languages_javascript_filters() {
 }
 
 #[test]
+fn languages_typescript_admits() {
+    admits("typescript");
+}
+
+#[test]
 fn languages_typescript_filters() {
     filters("typescript");
+}
+
+#[test]
+fn languages_python_admits() {
+    admits("python");
 }
 
 #[test]

@@ -1,12 +1,12 @@
 // A scheduler filter: refuses nodes without the label that `spec.config.require` names.
 
-#include "scheduler_filter.h"
+#include "filter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef scheduler_filter_string_t string;
+typedef filter_string_t string;
 
 // By the node's number: whether it has the label.
 static bool *has;
@@ -25,7 +25,7 @@ static bool has_label(coracle_plugin_schedule_types_list_entry_t labels, string 
 // The setting, which the caller frees.
 static bool required(string *label) {
     string key;
-    scheduler_filter_string_set(&key, "require");
+    filter_string_set(&key, "require");
     return coracle_plugin_config_get(&key, label);
 }
 
@@ -35,7 +35,7 @@ bool exports_coracle_plugin_node_table_sync(exports_coracle_plugin_node_table_de
     if (delta->length > length) {
         bool *more = realloc(has, delta->length);
         if (more == NULL) {
-            scheduler_filter_string_dup(error, "no memory for the node table");
+            filter_string_dup(error, "no memory for the node table");
             return false;
         }
         has = more;
@@ -45,33 +45,38 @@ bool exports_coracle_plugin_node_table_sync(exports_coracle_plugin_node_table_de
         coracle_plugin_schedule_types_node_t *node = &delta->upserts.ptr[i];
         if (node->number < length) has[node->number] = !any || has_label(node->labels, label);
     }
-    scheduler_filter_string_free(&label);
+    filter_string_free(&label);
     exports_coracle_plugin_node_table_delta_free(delta);
     return true;
 }
 
-bool exports_coracle_plugin_filter_filter(exports_coracle_plugin_filter_pod_t *pod, scheduler_filter_list_u32_t *candidates,
-                                          exports_coracle_plugin_filter_refusals_t *refused, string *error) {
-    memset(refused, 0, sizeof *refused);
-    // Lists that are returned are freed by the generated code.
-    refused->nodes.ptr = malloc(candidates->len * sizeof *refused->nodes.ptr);
+bool exports_coracle_plugin_filter_filter(exports_coracle_plugin_filter_pod_t *pod, filter_list_u32_t *candidates,
+                                          exports_coracle_plugin_filter_verdicts_t *verdicts, string *error) {
+    // Empty lists: all pass. Lists that are returned are freed by the generated code.
+    memset(verdicts, 0, sizeof *verdicts);
+    verdicts->passed.len = (candidates->len + 7) / 8;
+    verdicts->passed.ptr = calloc(verdicts->passed.len + 1, 1);
+    bool all = true;
     for (size_t i = 0; i < candidates->len; i++) {
         uint32_t node = candidates->ptr[i];
-        if (node < length && !has[node])
-            refused->nodes.ptr[refused->nodes.len++] = (exports_coracle_plugin_filter_refusal_t){.node = node, .reason = 0};
+        if (node < length && has[node])
+            verdicts->passed.ptr[i / 8] |= (uint8_t)(1 << (i % 8));
+        else
+            all = false;
     }
-    string label = {0};
-    if (refused->nodes.len > 0 && required(&label)) {
+    if (!all) {
+        string label = {0};
+        required(&label);
         char text[256];
         int n = snprintf(text, sizeof text, "node(s) lacked the label %.*s", (int)label.len, (const char *)label.ptr);
-        refused->reasons.len = 1;
-        refused->reasons.ptr = malloc(sizeof *refused->reasons.ptr);
+        verdicts->reasons.len = 1;
+        verdicts->reasons.ptr = malloc(sizeof *verdicts->reasons.ptr);
         // No other pod can give a node a label.
-        refused->reasons.ptr->code = EXPORTS_CORACLE_PLUGIN_FILTER_CODE_UNSCHEDULABLE_AND_UNRESOLVABLE;
-        scheduler_filter_string_dup_n(&refused->reasons.ptr->text, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1);
-        scheduler_filter_string_free(&label);
+        verdicts->reasons.ptr->code = EXPORTS_CORACLE_PLUGIN_FILTER_CODE_UNSCHEDULABLE_AND_UNRESOLVABLE;
+        filter_string_dup_n(&verdicts->reasons.ptr->text, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1);
+        filter_string_free(&label);
     }
     exports_coracle_plugin_filter_pod_free(pod);
-    scheduler_filter_list_u32_free(candidates);
+    filter_list_u32_free(candidates);
     return true;
 }

@@ -3,7 +3,7 @@
 from typing import List
 
 from wit_world import exports
-from wit_world.exports.filter import Code, Reason, Refusal, Refusals
+from wit_world.exports.filter import Code, Reason, Verdicts
 from wit_world.exports.node_table import Delta
 from wit_world.imports import config
 from wit_world.imports.schedule_types import Pod
@@ -24,10 +24,13 @@ class NodeTable(exports.NodeTable):
 
 
 class Filter(exports.Filter):
-    def filter(self, pod: Pod, candidates: List[int]) -> Refusals:
-        nodes = [Refusal(node, 0) for node in candidates if not has[node]]
-        if not nodes:
-            return Refusals([], [])
-        # No other pod can give a node a label.
+    def filter(self, pod: Pod, candidates: List[int]) -> Verdicts:
+        passed = bytearray((len(candidates) + 7) // 8)
+        for place, node in enumerate(candidates):
+            if has[node]:
+                passed[place // 8] |= 1 << place % 8
+        if all(has[node] for node in candidates):
+            return Verdicts(bytes(passed), [], b"")
+        # No other pod can give a node a label. One reason is that of all: no codes.
         text = f"node(s) lacked the label {config.get('require')}"
-        return Refusals([Reason(Code.UNSCHEDULABLE_AND_UNRESOLVABLE, text)], nodes)
+        return Verdicts(bytes(passed), [Reason(Code.UNSCHEDULABLE_AND_UNRESOLVABLE, text)], b"")

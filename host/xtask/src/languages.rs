@@ -28,6 +28,8 @@ use std::time::Instant;
 enum World {
     /// A world of the plugin contract.
     Plugin(&'static str),
+    /// A world of `guest-examples/wit`: parts of the contract.
+    Part(&'static str),
     /// `wasi:cli/command`.
     Command,
     /// `wasi:http/proxy`.
@@ -49,10 +51,15 @@ struct Language {
     build: fn(&Job) -> Result<()>,
 }
 
+const FILTER: (&str, World) = ("filter", World::Plugin("scheduler-filter"));
+const ADMISSION: (&str, World) = ("admission", World::Plugin("admission-validate"));
+/// The same for languages whose bindings are committed.
+const PARTS: [(&str, World); 2] = [("filter", World::Part("filter")), ("admission", World::Part("admission"))];
+
 static LANGUAGES: &[Language] = &[
     Language {
         name: "c",
-        guests: &[("filter", World::Plugin("scheduler-filter")), ("workload", World::Command)],
+        guests: &[PARTS[0], PARTS[1], ("workload", World::Command)],
         shared: &["gen"],
         recipe: &["1", tools::ZIG],
         install: tools::zig,
@@ -60,7 +67,7 @@ static LANGUAGES: &[Language] = &[
     },
     Language {
         name: "go",
-        guests: &[("filter", World::Plugin("scheduler-filter")), ("workload", World::Command)],
+        guests: &[PARTS[0], PARTS[1], ("workload", World::Command)],
         shared: &[],
         recipe: &["1", tools::GO],
         install: tools::go,
@@ -68,7 +75,7 @@ static LANGUAGES: &[Language] = &[
     },
     Language {
         name: "javascript",
-        guests: &[("filter", World::Plugin("scheduler-filter")), ("workload", World::Proxy)],
+        guests: &[FILTER, ADMISSION, ("workload", World::Proxy)],
         shared: &["package.json", "package-lock.json"],
         recipe: &["1"],
         install: tools::javascript,
@@ -76,7 +83,7 @@ static LANGUAGES: &[Language] = &[
     },
     Language {
         name: "typescript",
-        guests: &[("filter", World::Plugin("scheduler-filter")), ("workload", World::Proxy)],
+        guests: &[FILTER, ADMISSION, ("workload", World::Proxy)],
         shared: &["tsconfig.json", "types.mjs", "../javascript/package.json", "../javascript/package-lock.json"],
         recipe: &["1"],
         install: tools::javascript,
@@ -84,7 +91,7 @@ static LANGUAGES: &[Language] = &[
     },
     Language {
         name: "python",
-        guests: &[("filter", World::Plugin("scheduler-filter")), ("workload", World::Proxy)],
+        guests: &[FILTER, ADMISSION, ("workload", World::Proxy)],
         shared: &[],
         recipe: &["1", tools::COMPONENTIZE_PY],
         install: tools::python,

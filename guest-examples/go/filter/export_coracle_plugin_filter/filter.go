@@ -9,18 +9,21 @@ import (
 )
 
 // Filter is called once per pod, for all candidates.
-func Filter(pod filter.Pod, candidates []uint32) wit.Result[filter.Refusals, string] {
-	var refused filter.Refusals
-	for _, node := range candidates {
+func Filter(pod filter.Pod, candidates []uint32) wit.Result[filter.Verdicts, string] {
+	passed := make([]uint8, (len(candidates)+7)/8)
+	all := true
+	for place, node := range candidates {
 		if table.Lacks(node) {
-			refused.Nodes = append(refused.Nodes, filter.Refusal{Node: node, Reason: 0})
+			all = false
+		} else {
+			passed[place/8] |= 1 << (place % 8)
 		}
 	}
-	if len(refused.Nodes) > 0 {
+	verdicts := filter.Verdicts{Passed: passed}
+	if !all {
 		label, _ := table.Required()
-		// No other pod can give a node a label.
-		code := filter.Code(filter.Code_UnschedulableAndUnresolvable)
-		refused.Reasons = []filter.Reason{{Code: code, Text: "node(s) lacked the label " + label}}
+		// No other pod can give a node a label. One reason is that of all: no codes.
+		verdicts.Reasons = []filter.Reason{{Code: filter.Code_UnschedulableAndUnresolvable, Text: "node(s) lacked the label " + label}}
 	}
-	return wit.Ok[filter.Refusals, string](refused)
+	return wit.Ok[filter.Verdicts, string](verdicts)
 }

@@ -10,7 +10,8 @@ use wit_bindgen_core::wit_parser::Resolve;
 use wit_bindgen_core::{Files, WorldGenerator};
 
 /// Below `guest-examples`.
-const ROWS: &[(&str, Make, &str)] = &[("c/gen", c, "scheduler-filter"), ("go/filter", go, "scheduler-filter")];
+const ROWS: &[(&str, Make, &str)] =
+    &[("c/gen", c, "filter"), ("c/gen", c, "admission"), ("go/filter", go, "filter"), ("go/admission", go, "admission")];
 
 type Make = fn() -> Result<Box<dyn WorldGenerator>>;
 
@@ -26,10 +27,10 @@ fn go() -> Result<Box<dyn WorldGenerator>> {
     Ok(wit_bindgen_go::Opts { format: wit_bindgen_go::Format::False, ..Default::default() }.build())
 }
 
-/// What a generator writes for a world of the plugin contract, by file name.
+/// What a generator writes for a world of the examples, by file name.
 pub fn generate(make: Make, world: &str) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(wit::contract())?;
+    let (package, _) = resolve.push_dir(wit::parts())?;
     let id = resolve.select_world(&[package], Some(world))?;
     let mut files = Files::default();
     make()?.generate(&mut resolve, id, &mut files)?;

@@ -10,7 +10,7 @@ pub fn build(job: &Job) -> Result<()> {
     let module = job.work.join("core.wasm");
     let mut sources = sources(&job.source)?;
     let mut command = cc(job);
-    if let World::Plugin(world) = job.world {
+    if let World::Part(world) = job.world {
         let generated = job.source.with_file_name("gen");
         let name = world.replace('-', "_");
         sources.push(generated.join(format!("{name}.c")));

@@ -6,9 +6,14 @@ use author::component::{self, Adapter};
 use author::contract::Contract;
 use std::path::Path;
 
-/// Puts the description of its world into a module whose compiler did not.
-pub fn embed(module: &mut Vec<u8>, world: &str) -> Result<()> {
-    Ok(component::embed(module, &Contract::folder(&wit::contract())?, world, world)?)
+/// Puts the description of its world into a module whose compiler did not. A command needs none.
+pub fn embed(module: &mut Vec<u8>, world: World) -> Result<()> {
+    let (folder, name) = match world {
+        World::Plugin(name) => (wit::contract(), name),
+        World::Part(name) => (wit::parts(), name),
+        World::Command | World::Proxy => return Ok(()),
+    };
+    Ok(component::embed(module, &Contract::folder(&folder)?, name, name)?)
 }
 
 /// Makes the component. What the module asks of WASI preview 1 becomes imports of WASI 0.2.

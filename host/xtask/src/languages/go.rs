@@ -14,16 +14,14 @@ pub fn build(job: &Job) -> Result<()> {
     run::run(Command::new("cp").arg("-r").arg(&job.source).arg(&folder))?;
     let module = job.work.join("core.wasm");
     let mut build = vec!["build", "-trimpath", "-ldflags=-checklinkname=0 -s -w", "-o"];
-    if let World::Plugin(_) = job.world {
+    if let World::Part(_) = job.world {
         let runtime = wit::package("host", "wit-bindgen-go")?.join("src/pkg");
         run::run(go().current_dir(&folder).args(["mod", "edit", "-replace"]).arg(format!("{RUNTIME}={}", runtime.display())))?;
         build.insert(1, "-buildmode=c-shared");
     }
     run::run(go().current_dir(&folder).args(build).arg(&module).arg("."))?;
     let mut bytes = std::fs::read(module)?;
-    if let World::Plugin(world) = job.world {
-        component::embed(&mut bytes, world)?;
-    }
+    component::embed(&mut bytes, job.world)?;
     component::encode(&bytes, job.world, &job.out)
 }
 

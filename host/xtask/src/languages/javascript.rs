@@ -17,7 +17,7 @@ pub fn build(job: &Job) -> Result<()> {
     match job.world {
         World::Plugin(world) => quick(job, &script, &contract, world),
         World::Proxy => starling(job, &script, &contract),
-        World::Command => bail!("no tool makes a command of JavaScript"),
+        World::Command | World::Part(_) => bail!("JavaScript is built for whole worlds with exports of their own"),
     }
 }
 

@@ -18,7 +18,7 @@ pub fn build(job: &Job) -> Result<()> {
         // Without WASI: a plugin reaches only what its world names.
         World::Plugin(world) => command.args(["--world", world, "componentize", "--stub-wasi"]),
         World::Proxy => command.args(["--world", "wasi:http/proxy", "componentize"]),
-        World::Command => bail!("the Python examples have no command"),
+        World::Command | World::Part(_) => bail!("Python is built for whole worlds"),
     };
     run::run(command.arg("app").arg("--output").arg(&job.out))
 }

@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Names, relative to a folder, and texts; none for a command, whose tools know its world.
+/// Names, relative to a folder, and texts; none where no tool asks for them.
 pub fn sources(world: World) -> Result<Vec<(String, String)>> {
     match world {
         World::Plugin(_) => plugin(),
-        World::Command => Ok(Vec::new()),
+        World::Command | World::Part(_) => Ok(Vec::new()),
         World::Proxy => wasi(),
     }
 }
 
 /// Differs for contracts that a guest can tell apart: a change in another world is none.
 pub fn stamp(world: World) -> Result<Vec<u8>> {
-    if let World::Plugin(name) = world {
+    if matches!(world, World::Plugin(_) | World::Part(_)) {
         let mut bytes = Vec::new();
-        super::component::embed(&mut bytes, name)?;
+        super::component::embed(&mut bytes, world)?;
         return Ok(bytes);
     }
     Ok(sources(world)?.into_iter().flat_map(|(name, text)| [name, text]).collect::<String>().into_bytes())
@@ -39,6 +39,11 @@ pub fn lay(world: World, folder: &Path) -> Result<()> {
 /// `wit/`.
 pub fn contract() -> PathBuf {
     paths::root().join("wit")
+}
+
+/// Worlds that are parts of the contract.
+pub fn parts() -> PathBuf {
+    paths::root().join("guest-examples/wit")
 }
 
 fn plugin() -> Result<Vec<(String, String)>> {
