@@ -18,6 +18,7 @@ mod plugin;
 mod registry;
 mod scheduling;
 mod server;
+mod shipped;
 mod survive;
 mod tidy;
 mod verification;

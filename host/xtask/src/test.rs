@@ -23,6 +23,10 @@ pub fn test(args: &Args) -> Result<()> {
             run::run(cargo().args(["test", "--package", "tests", "--test", "it", "--", filter]))
         }
         None => {
+            run::say("tests of the plugins' logic, on this machine");
+            let mut plugins = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+            plugins.arg("test").current_dir(paths::root().join("plugins")).env("CARGO_TARGET_DIR", paths::target().join("guest-tests"));
+            run::run(&mut plugins)?;
             run::say("all tests");
             run::run(cargo().args(["test", "--no-fail-fast"]))
         }
