@@ -194,6 +194,10 @@ void coracle_plugin_schedule_types_node_free(coracle_plugin_schedule_types_node_
   coracle_plugin_schedule_types_usage_free(&ptr->usage);
 }
 
+void coracle_plugin_schedule_types_rejection_free(coracle_plugin_schedule_types_rejection_t *ptr) {
+  filter_string_free(&ptr->text);
+}
+
 void filter_list_string_free(filter_list_string_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {

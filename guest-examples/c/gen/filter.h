@@ -105,6 +105,14 @@ typedef struct coracle_plugin_schedule_types_node_t {
   coracle_plugin_schedule_types_usage_t   usage;
 } coracle_plugin_schedule_types_node_t;
 
+// Why a pod is refused.
+typedef struct coracle_plugin_schedule_types_rejection_t {
+  // Whether removing other pods could change that.
+  bool   resolvable;
+  // As it is to stand in the pod's event, without a full stop. At most 256 bytes; more is cut.
+  filter_string_t   text;
+} coracle_plugin_schedule_types_rejection_t;
+
 typedef struct {
   filter_string_t *ptr;
   size_t len;
@@ -255,6 +263,8 @@ void coracle_plugin_schedule_types_list_taint_free(coracle_plugin_schedule_types
 void coracle_plugin_schedule_types_list_image_free(coracle_plugin_schedule_types_list_image_t *ptr);
 
 void coracle_plugin_schedule_types_node_free(coracle_plugin_schedule_types_node_t *ptr);
+
+void coracle_plugin_schedule_types_rejection_free(coracle_plugin_schedule_types_rejection_t *ptr);
 
 void filter_list_string_free(filter_list_string_t *ptr);
 

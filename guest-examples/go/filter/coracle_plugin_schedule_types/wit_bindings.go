@@ -67,6 +67,14 @@ Images []Image
 Usage Usage
 }
 
+// Why a pod is refused.
+type Rejection struct {
+        // Whether removing other pods could change that.
+Resolvable bool
+// As it is to stand in the pod's event, without a full stop. At most 256 bytes; more is cut.
+Text string
+}
+
 // What is told of a pod with every call. What is not here is in `whole-pod`.
 type Pod struct {
         Namespace string
