@@ -35,6 +35,12 @@ pub fn image(file: &str) -> PathBuf {
     existing(from_env("CORACLE_IMAGES").unwrap_or_else(|| cache().join("images")).join(file), "cargo xtask setup")
 }
 
+/// The Rust compiler that has the standard library of guests: that of `cargo xtask setup`, or the user's own.
+pub fn guest_rustc() -> PathBuf {
+    let made = cache().join("guest-toolchain/bin/rustc");
+    if made.is_file() { made } else { from_env("RUSTC").unwrap_or_else(|| "rustc".into()) }
+}
+
 /// The workspace's root.
 pub fn root() -> PathBuf {
     // As cargo says now: another clone that shares the target directory may have built this.
@@ -44,7 +50,7 @@ pub fn root() -> PathBuf {
 }
 
 /// A folder below cargo's own for what tests make.
-pub(crate) fn scratch(name: &str) -> PathBuf {
+pub fn scratch(name: &str) -> PathBuf {
     let dir = profile().parent().map_or_else(std::env::temp_dir, |target| target.join("tmp")).join(name);
     std::fs::create_dir_all(&dir).expect("the target folder can be written");
     dir

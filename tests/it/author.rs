@@ -1,0 +1,115 @@
+//! The road of a plugin's author: new, build, test, inspect, push, apply – and a pod feels it.
+
+use crate::registry::serve;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tests::{Cluster, Options, paths};
+
+/// Runs `coracle plugin` in `folder`; whether it went well, and what it said.
+fn plugin(folder: &Path, args: &[&str]) -> (bool, String) {
+    let output = command(folder, args).output().expect("coracle can be started");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), said)
+}
+
+fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(paths::coracle());
+    command.arg("plugin").args(args).current_dir(folder);
+    command.env("RUSTC", paths::guest_rustc()).env("CARGO_TARGET_DIR", paths::scratch("author-build"));
+    command
+}
+
+fn ok(folder: &Path, args: &[&str]) -> String {
+    let (good, said) = plugin(folder, args);
+    assert!(good, "coracle plugin {args:?}: {said}");
+    said
+}
+
+/// An empty folder of this test's own.
+fn workshop(name: &str) -> PathBuf {
+    let folder = paths::scratch("author").join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    folder
+}
+
+#[test]
+fn author_templates_in_rust_build_and_pass_their_cases() {
+    let folder = workshop("templates");
+    let list = ok(&folder, &["new", "--list"]);
+    let worlds: Vec<&str> = list.lines().filter_map(|line| line.strip_prefix("--world ")?.strip_suffix(" --lang rust")).collect();
+    assert!(worlds.len() >= 4, "{list}");
+    for world in worlds {
+        let name = format!("new-{world}");
+        ok(&folder, &["new", "--world", world, "--lang", "rust", &name]);
+        let project = folder.join(&name);
+        let said = ok(&project, &["build"]);
+        assert!(said.contains(&format!("build/{name}.wasm")) && !said.contains("warning"), "{said}");
+        let said = ok(&project, &["test"]);
+        assert!(said.contains(" passed"), "{world}: {said}");
+        let said = ok(&project, &["bench", "--calls", "3"]);
+        assert!(said.contains("p99"), "{world}: {said}");
+        let found: Value = serde_json::from_str(&ok(&project, &["inspect", "-o", "json"])).expect("it is JSON");
+        assert_eq!((&found["grants"], &found["refused"]), (&serde_json::json!([]), &serde_json::json!([])), "{world}: {found}");
+    }
+}
+
+#[test]
+fn author_sees_what_a_plugin_answers_otherwise() {
+    let folder = workshop("cases");
+    ok(&folder, &["new", "judge"]);
+    let project = folder.join("judge");
+    let said = plugin(&project, &["test"]).1;
+    assert!(said.contains("judge is not built yet; run `coracle plugin build`"), "{said}");
+    ok(&project, &["build"]);
+    let file = project.join("cases/filter.yaml");
+    let text = std::fs::read_to_string(&file).expect("the case can be read");
+    std::fs::write(&file, text.replace("lacked the label gpu", "had no gpu")).expect("the case can be written");
+    let (good, said) = plugin(&project, &["test"]);
+    assert!(!good && said.contains("FAIL filter.yaml: another label is asked for"), "{said}");
+    assert!(said.contains("had no gpu") && said.contains("lacked the label gpu"), "{said}");
+    ok(&project, &["test", "--record"]);
+    assert!(ok(&project, &["test"]).contains("2 passed"));
+    // What the server would refuse is refused here, in its words.
+    let manifest = project.join("wasmplugin.yaml");
+    let text = std::fs::read_to_string(&manifest).expect("the manifest can be read");
+    std::fs::write(&manifest, text.replace("[filter]", "[score]")).expect("the manifest can be written");
+    let said = plugin(&project, &["test"]).1;
+    assert!(said.contains("coracle:plugin/score"), "{said}");
+}
+
+#[test]
+fn author_pushes_and_a_pod_feels_it() {
+    let cluster = Cluster::start(Options { images: vec!["cli-args"], ..Options::default() });
+    let space = cluster.space("author");
+    let folder = workshop("push");
+    ok(&folder, &["new", "disk"]);
+    let project = folder.join("disk");
+    ok(&project, &["build"]);
+    let (_open, _closed) = (serve(&cluster, 5010, false), serve(&cluster, 5011, true));
+    let push = |args: &[&str]| {
+        let mut push = command(&project, &[&["push", "--insecure", "-C", &project.display().to_string()], args].concat());
+        push.env("HOME", &folder);
+        cluster.spawn_on_node(push).rest().join("\n")
+    };
+    let said = push(&["127.0.0.1:5010/author/disk:v1"]);
+    let image = said.split("spec.image: ").nth(1).unwrap_or_else(|| panic!("{said}")).lines().next().unwrap_or_default().to_owned();
+    assert!(image.starts_with("127.0.0.1:5010/author/disk@sha256:"), "{said}");
+    // A registry that asks who it is gets what docker keeps.
+    let refused = push(&["127.0.0.1:5011/author/disk:v1"]);
+    assert!(refused.contains("cannot push to 127.0.0.1:5011/author/disk:v1"), "{refused}");
+    std::fs::create_dir_all(folder.join(".docker")).expect("a folder can be made");
+    let login = r#"{"auths": {"127.0.0.1:5011": {"auth": "dXNlcjpzZXNhbWU="}}}"#;
+    std::fs::write(folder.join(".docker/config.json"), login).expect("the login can be written");
+    let said = push(&["127.0.0.1:5011/author/disk:v1"]);
+    assert!(said.contains("pushed "), "{said}");
+
+    let manifest = std::fs::read_to_string(project.join("wasmplugin.yaml")).expect("the manifest can be read");
+    cluster.kubectl().apply(&manifest.replace("registry.example.org/disk:v1", &image));
+    cluster.kubectl().until("wasmplugins", "disk", "be loaded", |plugin| plugin["status"]["phase"] == "Ready");
+    space.pod("web", "image: coracle.dev/test/cli-args:v1, args: [args, hello]");
+    space.until_event("web", "FailedScheduling", "1 node(s) lacked the label disk");
+    cluster.kubectl().ok(&["label", "node", tests::NODE, "disk=ssd"]);
+    space.until("pod", "web", "be bound", |pod| tests::condition(pod, "PodScheduled") == Some("True"));
+}
