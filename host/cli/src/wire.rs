@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use apiserver::ApiServer;
 use apiserver::pki::{self, Pki};
 use client::{Client, Router, UserInfo};
+use interfaces::adapt::AdapterSet;
 use interfaces::admit::AdmissionSet;
 use interfaces::authorize::{MASTERS, NODE_PREFIX, NODES};
 use interfaces::network::PodNetwork;
@@ -151,6 +152,9 @@ async fn start(
     let (plugins, plugin_set) = watch::channel(Default::default());
     let provider = cloud::provider(cloud, client);
     let verification = args.verification.policy()?;
+    // Without a loader there are none, and nobody waits for it.
+    let (adapters, adapter_set) = watch::channel((!args.runs(Part::Plugins)).then(Arc::default));
+    let (middleware, middleware_set) = watch::channel((!args.runs(Part::Plugins)).then(Arc::default));
 
     if args.runs(Part::Controllers) {
         let client = client.with_user(component("system:kube-controller-manager", &[]));
@@ -193,7 +197,7 @@ async fn start(
             images_only: verification.images_only(),
             node_name: node.to_owned(),
         };
-        let outputs = wasm::plugins::Outputs { scheduler: plugins, admission: hooks };
+        let outputs = wasm::plugins::Outputs { scheduler: plugins, admission: hooks, adapters, middleware };
         parts.spawn(async move {
             let (client, api, election, shutdown) = audited;
             election.run(&client, "coracle-audit", shutdown, |term| api.audit(term)).await;
@@ -209,7 +213,7 @@ async fn start(
             service_cidr: args.service_cidr,
             bridge: args.bridge.clone(),
             node_name: node.to_owned(),
-            middleware: watch::channel(Some(Arc::default())).1,
+            middleware: middleware_set,
             node_address: ipv4(network.node_address()),
         };
         let run = net::services::run(client, config, shutdown.clone());
@@ -230,7 +234,7 @@ async fn start(
         parts.spawn(async move { ("DNS", run.await.context("cluster DNS")) });
     }
     if args.runs(Part::Agent) {
-        let agent = agent(args, node, data, pki, client, network, images, cloud, shutdown)?;
+        let agent = agent(args, node, data, pki, client, network, images, cloud, adapter_set, shutdown)?;
         parts.spawn(async move { ("node agent", agent.await) });
     }
     Ok(())
@@ -246,6 +250,7 @@ fn agent(
     network: &Arc<Network>,
     images: Arc<image::Store>,
     cloud: &CloudProvider,
+    adapters: watch::Receiver<AdapterSet>,
     shutdown: &CancellationToken,
 ) -> Result<impl Future<Output = Result<()>> + use<>> {
     let exe = std::env::current_exe().context("cannot find this program's own file")?;
@@ -270,6 +275,7 @@ fn agent(
         node_ip: args.node_ip,
         version: apiserver::config::GIT_VERSION.to_owned(),
         max_pods: args.max_pods,
+        adapters,
         cluster_domain: args.cluster_domain.clone(),
         insecure_registries: args.insecure_registry.clone(),
         ..node::Config::new(node, data)

@@ -5,8 +5,9 @@ pub mod http;
 pub mod names;
 pub mod sockets;
 mod table;
+pub mod workload;
 
-pub use table::{ALL, Capability, GRANTABLE, PLATFORM, WORKLOAD};
+pub use table::{ALL, Capability, GRANTABLE, PLATFORM, WORKLOAD, WORKLOAD_GRANTABLE};
 
 use crate::ctx::State;
 use crate::engine::Engine;

@@ -18,6 +18,8 @@ pub struct State {
     pub(crate) network: Network,
     /// What only plugins have.
     pub(crate) plugin: Option<crate::plugins::Guest>,
+    /// What only workloads have.
+    pub(crate) workload: crate::capabilities::workload::Workload,
     limiter: Limiter,
 }
 
@@ -33,6 +35,7 @@ impl State {
             outgoing: Outgoing::new(network.clone()),
             network,
             plugin,
+            workload: Default::default(),
             limiter: meter.limiter(),
         };
         let mut store = Store::new(meter.engine().wasmtime(), state);

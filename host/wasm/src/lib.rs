@@ -2,6 +2,7 @@
 //!
 //! - [`engine`]: the engine and every limit; [`load`]: files to components, compiled code on disk; [`meter`]: CPU and memory.
 //! - [`capabilities`]: what a guest can be given, one row each; [`network`], [`dns`]: a pod's network as a guest sees it.
+//! - [`keyvalue`]: buckets of workloads.
 //! - [`host`]: the process that runs wasm containers; [`manager`]: the agent's side of it.
 //! - [`plugins`]: plugins loaded from `wasmplugins.coracle.dev`.
 //!
@@ -14,6 +15,7 @@ pub mod ctx;
 pub mod dns;
 pub mod engine;
 pub mod host;
+pub mod keyvalue;
 pub mod load;
 pub mod manager;
 pub mod meter;

@@ -20,12 +20,17 @@ pub struct Prepared {
     pub wasm: bool,
 }
 
+/// Of a RuntimeClass or a pod: what its wasm containers may import besides, with commas between.
+const GRANTS: &str = "coracle.dev/grants";
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     Volume(#[from] volumes::Error),
     #[error("Failed to create pod sandbox: no runtime for \"{handler}\" is configured")]
     NoRuntime { handler: String },
+    #[error("Failed to create pod sandbox: a pod cannot grant itself {grant} ({}); its RuntimeClass can", OWN_GRANTS.join(", "))]
+    Grant { grant: String },
     #[error("Failed to create pod sandbox: RuntimeClass \"{name}\" not found")]
     NoRuntimeClass { name: String },
     #[error("Failed to create pod sandbox: {0}")]
@@ -53,7 +58,8 @@ pub async fn prepare(agent: &Agent, object: &Object) -> Result<Prepared, Error> 
     let spec = pod.spec.as_ref().unwrap_or(&empty);
     let config = &agent.config;
     let (uid, namespace, name) = (object.uid(), object.namespace(), object.name());
-    let (wasm, grants) = runtime_class(agent, spec)?;
+    let (wasm, mut grants) = runtime_class(agent, spec)?;
+    grants.extend(own_grants(object)?);
     let dir = config.pod_dir(uid);
     std::fs::create_dir_all(&dir)?;
     // The network first: downward volumes show the address.
@@ -115,9 +121,24 @@ fn runtime_class(agent: &Agent, spec: &PodSpec) -> Result<(bool, Vec<String>), E
     if !agent.runtimes.contains_key(handler.as_str()) && handler != "runc" {
         return Err(Error::NoRuntime { handler });
     }
-    let granted = class.as_ref().and_then(|c| c.annotation("coracle.dev/grants")).unwrap_or_default();
-    let granted = granted.split(',').map(str::trim).filter(|g| !g.is_empty()).map(str::to_owned).collect();
-    Ok((handler == "wasm", granted))
+    let granted = class.as_ref().and_then(|c| c.annotation(GRANTS)).unwrap_or_default();
+    Ok((handler == "wasm", names(granted)))
+}
+
+/// What a pod may grant its own wasm containers: what they reach by it is theirs alone, or a volume that they mount.
+const OWN_GRANTS: &[&str] = &["wasi:keyvalue"];
+
+/// The pod's annotation `coracle.dev/grants`; what is beyond the pod needs a RuntimeClass.
+fn own_grants(object: &Object) -> Result<Vec<String>, Error> {
+    let wanted = names(object.annotation(GRANTS).unwrap_or_default());
+    match wanted.iter().find(|grant| !OWN_GRANTS.contains(&grant.as_str())) {
+        Some(grant) => Err(Error::Grant { grant: grant.clone() }),
+        None => Ok(wanted),
+    }
+}
+
+fn names(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|g| !g.is_empty()).map(str::to_owned).collect()
 }
 
 /// An error with its causes.

@@ -1,6 +1,6 @@
 //! All capabilities: a new one is a row here, and a file if it is not wasmtime's own.
 
-use super::{http, names, sockets};
+use super::{http, names, sockets, workload};
 use crate::ctx::State;
 use crate::load::base;
 use wasmtime::Result;
@@ -110,10 +110,32 @@ pub static ALL: &[Capability] = &[
         link: crate::plugins::link_admission_types,
         about: "types only",
     },
+    Capability {
+        name: "coracle:plugin/http-types",
+        brings: &["coracle:plugin/http-types"],
+        link: crate::plugins::link_http_types,
+        about: "types only",
+    },
+    Capability {
+        name: "wasi:config",
+        brings: &["wasi:config/store"],
+        link: workload::link_config,
+        about: "the container's environment as settings",
+    },
+    Capability {
+        name: "wasi:keyvalue",
+        brings: &["wasi:keyvalue/store", "wasi:keyvalue/atomics", "wasi:keyvalue/batch"],
+        link: workload::link_keyvalue,
+        about: "buckets in memory and in volumes",
+    },
 ];
 
 /// What every workload has: it is a Pod.
-pub static WORKLOAD: &[&str] = &["wasi:io", "wasi:clocks", "wasi:random", "wasi:cli", "wasi:filesystem", "wasi:sockets", "wasi:http"];
+pub static WORKLOAD: &[&str] =
+    &["wasi:io", "wasi:clocks", "wasi:random", "wasi:cli", "wasi:filesystem", "wasi:sockets", "wasi:http", "wasi:config"];
+
+/// What a workload may be granted besides, by the annotation `coracle.dev/grants` of its RuntimeClass or its pod.
+pub static WORKLOAD_GRANTABLE: &[&str] = &["wasi:keyvalue"];
 
 /// What every plugin has.
 pub static PLATFORM: &[&str] = &[

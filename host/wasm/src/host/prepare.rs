@@ -1,6 +1,6 @@
 //! Components ready to be instantiated: compiled, checked and linked once for all containers of an image.
 
-use crate::capabilities::{self, World};
+use crate::capabilities::{self, WORKLOAD_GRANTABLE, World};
 use crate::ctx::State;
 use crate::engine::Engine;
 use crate::load::{self, Cache, Error};
@@ -25,7 +25,8 @@ type Slot = Arc<tokio::sync::Mutex<Weak<Prepared>>>;
 /// Kept while a container uses it; code stays on disk after that.
 pub struct Preparer {
     cache: Arc<Cache>,
-    world: World,
+    /// By what is granted beside what every workload has.
+    worlds: Mutex<HashMap<Vec<&'static str>, Arc<World>>>,
     slots: Mutex<HashMap<String, Slot>>,
 }
 
@@ -33,11 +34,36 @@ impl Preparer {
     /// # Errors
     /// As [`World::new`].
     pub fn new(cache: Arc<Cache>) -> Result<Self, Error> {
-        let granted = capabilities::by_name(capabilities::WORKLOAD.iter().copied())
-            .map_err(|name| Error::Mismatch { what: name, cause: "no such capability".to_owned() })?;
-        let offer = format!("this node does not offer to workloads: it offers {}", capabilities::WORKLOAD.join(", "));
-        let world = World::new(cache.engine(), granted, offer)?;
-        Ok(Self { cache, world, slots: Mutex::default() })
+        let preparer = Self { cache, worlds: Mutex::default(), slots: Mutex::default() };
+        drop(preparer.world(&[])?);
+        Ok(preparer)
+    }
+
+    /// The world of workloads with `grants`.
+    fn world(&self, grants: &[String]) -> Result<Arc<World>, Error> {
+        let mut granted = Vec::new();
+        for grant in grants {
+            let known = WORKLOAD_GRANTABLE.iter().find(|known| *known == grant);
+            granted.push(*known.ok_or_else(|| Error::Mismatch {
+                what: format!("grant {grant:?}"),
+                cause: format!("workloads can be granted {}", WORKLOAD_GRANTABLE.join(", ")),
+            })?);
+        }
+        granted.sort_unstable();
+        granted.dedup();
+        let mut worlds = self.worlds.lock();
+        if let Some(world) = worlds.get(&granted) {
+            return Ok(world.clone());
+        }
+        let names = capabilities::WORKLOAD.iter().chain(&granted).copied();
+        let all = capabilities::by_name(names).map_err(|name| Error::Mismatch { what: name, cause: "no such capability".to_owned() })?;
+        let (always, besides) = (capabilities::WORKLOAD.join(", "), WORKLOAD_GRANTABLE.join(", "));
+        let offer = format!(
+            "this container was not given: workloads have {always}; the annotation coracle.dev/grants of the pod or its RuntimeClass can add {besides}"
+        );
+        let world = Arc::new(World::new(self.cache.engine(), all, offer)?);
+        worlds.insert(granted, world.clone());
+        Ok(world)
     }
 
     pub fn engine(&self) -> &Engine {
@@ -46,12 +72,14 @@ impl Preparer {
 
     /// # Errors
     /// As [`Cache::load`] and [`World::link`]; `NoExport` when there is nothing to run.
-    pub async fn get(&self, path: &Path, digest: &str) -> Result<Arc<Prepared>, Error> {
+    pub async fn get(&self, path: &Path, digest: &str, grants: &[String]) -> Result<Arc<Prepared>, Error> {
+        let world = self.world(grants)?;
         let what = format!("component {}", if digest.is_empty() { path.display().to_string() } else { digest.to_owned() });
         let slot = {
             let mut slots = self.slots.lock();
             slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|prepared| prepared.strong_count() > 0));
             let key = if digest.is_empty() { what.clone() } else { digest.to_owned() };
+            let key = format!("{key} {}", grants.join(","));
             slots.entry(key).or_default().clone()
         };
         // One load per component, others wait for it.
@@ -60,7 +88,7 @@ impl Preparer {
             return Ok(prepared);
         }
         let component = self.cache.load(path, digest, &what).await?;
-        let pre = self.world.link(&component, &what)?;
+        let pre = world.link(&component, &what)?;
         let mismatch = |cause: wasmtime::Error| Error::Mismatch { what: what.clone(), cause: format!("{cause:#}") };
         let exports = |name| load::exports(&component, self.engine(), name);
         // A service built as a Rust program has an empty `run` as well: the handler is what it is for.

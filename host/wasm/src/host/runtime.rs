@@ -7,6 +7,7 @@ use super::service::{DEFAULT_PORT, Service};
 use super::surroundings::Surroundings;
 use crate::ctx::State;
 use crate::engine::{self, Engine, Profile};
+use crate::keyvalue::Pods;
 use crate::load::{self, Cache};
 use crate::meter::Meter;
 use async_trait::async_trait;
@@ -51,6 +52,7 @@ struct Inner {
     /// Ordered by pod, so that a pod's are found without looking at all.
     containers: Mutex<BTreeMap<ContainerId, Entry>>,
     subscribers: Mutex<Vec<mpsc::UnboundedSender<ContainerState>>>,
+    buckets: Pods,
 }
 
 #[derive(Clone)]
@@ -111,6 +113,7 @@ impl WasmRuntime {
             guests: Guests(Some(guests)),
             containers: Mutex::default(),
             subscribers: Mutex::default(),
+            buckets: Pods::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -132,8 +135,9 @@ impl WasmRuntime {
                 message: format!("the image of container {} holds no wasm component; run it without runtimeClassName wasm", container.name),
             });
         };
-        let prepared = self.inner.preparer.get(path, digest).await.map_err(|error| Error::Create { message: error.to_string() })?;
-        let surroundings = Arc::new(Surroundings::new(sandbox, container)?);
+        let prepared =
+            self.inner.preparer.get(path, digest, &container.grants).await.map_err(|error| Error::Create { message: error.to_string() })?;
+        let surroundings = Arc::new(Surroundings::new(sandbox, container, self.inner.buckets.of(&sandbox.pod.uid))?);
         if let Some(entry) = self.inner.containers.lock().get_mut(&run.state().id) {
             entry.surroundings = Some(surroundings.clone());
         }
@@ -258,6 +262,7 @@ impl Runtime for WasmRuntime {
                 Err(error) => return Err(error),
             }
         }
+        self.inner.buckets.forget(&pod.uid);
         Ok(())
     }
 

@@ -118,6 +118,7 @@ impl Service {
             return plain(StatusCode::SERVICE_UNAVAILABLE, "the service is ending");
         };
         let mut store = State::store(&self.run.meter, self.surroundings.wasi(), self.surroundings.network.clone(), None);
+        store.data_mut().workload = self.surroundings.workload.clone();
         let (sender, receiver) = oneshot::channel();
         let mut http = store.data_mut().http();
         let arguments =

@@ -5,7 +5,9 @@
 //! fit into the 20,000 that some systems give.
 
 use super::authorities;
+use crate::capabilities::workload::Workload;
 use crate::dns::Resolver;
+use crate::keyvalue::{Access, Directory, Memory};
 use crate::network::Network;
 use bytes::Bytes;
 use interfaces::workload::{Container, Error, Mount, Sandbox};
@@ -31,6 +33,7 @@ const WRITE_PERMIT: usize = 64 << 10;
 
 pub struct Surroundings {
     pub network: Network,
+    pub workload: Workload,
     args: Vec<String>,
     env: Vec<(String, String)>,
     working_dir: String,
@@ -46,7 +49,7 @@ pub struct Surroundings {
 impl Surroundings {
     /// # Errors
     /// `Create`: a mount that does not exist or cannot be made, a log that cannot be opened.
-    pub fn new(sandbox: &Sandbox, container: &Container) -> Result<Self, Error> {
+    pub fn new(sandbox: &Sandbox, container: &Container, memory: Arc<Memory>) -> Result<Self, Error> {
         let failed = |what: &str, cause: &dyn std::fmt::Display| Error::Create { message: format!("{what}: {cause}") };
         let hosts = sandbox.etc.iter().find(|mount| mount.target == Path::new("/etc/hosts")).map(|mount| mount.source.clone());
         let network = Network::of_pod(sandbox.netns.as_deref(), Resolver::new(&sandbox.dns, hosts))
@@ -82,10 +85,14 @@ impl Surroundings {
             .map_err(|e| failed("cannot make the termination message's directory", &e))?
             .map(|path| (path, mounted_message));
         let directories = directories.finish();
+        let mounted = |d: &Preopen| Directory { source: d.source.clone(), target: d.target.clone(), writable: d.writable };
+        let access = Access { memory, directories: directories.iter().map(mounted).collect() };
+        let workload = Workload { environment: Arc::new(env.clone()), keyvalue: Arc::new(access) };
         // What cannot be mounted is told now.
         drop(open(&directories)?);
         let surroundings = Self {
             network,
+            workload,
             args: container.args.clone(),
             env,
             working_dir: container.working_dir.clone(),

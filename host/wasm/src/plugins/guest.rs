@@ -1,6 +1,6 @@
 //! What only a plugin's store has, and the host functions that act on it alone: log, config, the pod that is scheduled.
 
-use super::bindings::coracle::plugin::{admission_types, config, log, schedule_types, whole_pod};
+use super::bindings::coracle::plugin::{admission_types, config, http_types, log, schedule_types, whole_pod};
 use super::platform::Given;
 use super::worlds::scheduler::imports::Seen;
 use crate::ctx::State;
@@ -74,6 +74,10 @@ pub(crate) fn link_whole_pod(l: &mut Linker<State>) -> Result<()> {
     whole_pod::add_to_linker::<State, HasGuest>(l, view)
 }
 
+pub(crate) fn link_http_types(l: &mut Linker<State>) -> Result<()> {
+    http_types::add_to_linker::<State, HasGuest>(l, view)
+}
+
 pub(crate) fn link_types(l: &mut Linker<State>) -> Result<()> {
     schedule_types::add_to_linker::<State, HasGuest>(l, view)
 }
@@ -125,3 +129,5 @@ impl whole_pod::Host for GuestView<'_> {
 
 impl schedule_types::Host for GuestView<'_> {}
 impl admission_types::Host for GuestView<'_> {}
+
+impl http_types::Host for GuestView<'_> {}

@@ -11,10 +11,12 @@ use super::platform::metrics::{self, Figures};
 use super::prepare::{Again, Around, Config, Failed, Loading, Prepared};
 use super::settings::{Settings, Source};
 use super::status::Told;
-use super::worlds::{Product, scheduler};
+use super::worlds::{Product, adapter, middleware, scheduler};
 use crate::{engine, load};
 use client::{Client, DeleteOptions, Patch, Recorder, Type, WorkQueue, gvr};
+use interfaces::adapt::AdapterSet;
 use interfaces::admit::AdmissionSet;
+use interfaces::middleware::MiddlewareSet;
 use interfaces::schedule::{FailurePolicy, PluginSet};
 use object::{Object, Value, json};
 use std::collections::BTreeMap;
@@ -40,6 +42,8 @@ pub enum Error {
 pub struct Outputs {
     pub scheduler: watch::Sender<PluginSet>,
     pub admission: watch::Sender<AdmissionSet>,
+    pub adapters: watch::Sender<AdapterSet>,
+    pub middleware: watch::Sender<MiddlewareSet>,
 }
 
 /// Runs until `shutdown`. Every output is sent to for the first time once the objects are known, with all that are to be loaded
@@ -247,22 +251,33 @@ impl Loader {
     /// Gives each world its set.
     fn publish(&self) {
         let (mut rows, mut hooks) = (Vec::new(), Vec::new());
+        let mut adapters = BTreeMap::new();
+        let mut chain = BTreeMap::new();
         for (name, plugin) in &self.plugins {
             match &plugin.told.serving {
                 Some((_, prepared)) => match &prepared.loaded.product {
                     Product::Scheduler(row) => rows.push(row.clone()),
                     Product::Admission(row) => hooks.push(row.clone()),
+                    Product::Adapter(row) => drop(adapters.insert(name.clone(), row.clone())),
+                    Product::Middleware(row) => drop(chain.insert(name.clone(), row.clone())),
                 },
                 None => {
-                    let closed = Settings::policy_of(&plugin.object) == FailurePolicy::Fail;
+                    let policy = Settings::policy_of(&plugin.object);
                     let why = plugin.told.failed.as_ref().map_or("its component is loading", |failed| failed.message.as_str());
-                    if plugin.object.str_at(&["spec", "world"]) == "scheduler" && closed {
-                        let (points, profiles) = (scheduler::points_of(&plugin.object), scheduler::profiles_of(&plugin.object));
-                        rows.push(scheduler::Missing::row(name, why, points, profiles));
+                    match plugin.object.str_at(&["spec", "world"]) {
+                        "scheduler" if policy == FailurePolicy::Fail => {
+                            let (points, profiles) = (scheduler::points_of(&plugin.object), scheduler::profiles_of(&plugin.object));
+                            rows.push(scheduler::Missing::row(name, why, points, profiles));
+                        }
+                        "adapter" => drop(adapters.insert(name.clone(), adapter::Missing::row(name, why, policy))),
+                        "http-middleware" => drop(chain.insert(name.clone(), middleware::Missing::row(name, why, policy))),
+                        _ => {}
                     }
                 }
             }
         }
+        self.outputs.adapters.send_replace(Some(Arc::new(adapters)));
+        self.outputs.middleware.send_replace(Some(Arc::new(chain)));
         self.outputs.scheduler.send_replace(Arc::new(rows));
         self.outputs.admission.send_replace(Arc::new(hooks));
     }

@@ -1,7 +1,9 @@
 //! The worlds: what a component exports in each, what it may import, and how it becomes part of the server. A new world is a
 //! file here and a row of the table.
 
+pub mod adapter;
 pub mod admission;
+pub mod middleware;
 pub mod mirror;
 pub mod scheduler;
 mod table;
@@ -14,7 +16,9 @@ use crate::engine::Engine;
 use crate::load::{self, Error};
 use client::Client;
 use futures::future::BoxFuture;
+use interfaces::adapt::AdapterRow;
 use interfaces::admit::AdmissionRow;
+use interfaces::middleware::MiddlewareRow;
 use interfaces::schedule::PluginRow;
 use object::Object;
 use std::sync::Arc;
@@ -115,6 +119,8 @@ pub struct Loaded {
 pub enum Product {
     Scheduler(PluginRow),
     Admission(AdmissionRow),
+    Adapter(AdapterRow),
+    Middleware(MiddlewareRow),
 }
 
 /// The world called `name`.

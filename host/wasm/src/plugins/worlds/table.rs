@@ -1,6 +1,6 @@
 //! All worlds.
 
-use super::{World, admission, scheduler};
+use super::{World, adapter, admission, middleware, scheduler};
 
 pub static ALL: &[World] = &[
     World {
@@ -24,5 +24,27 @@ pub static ALL: &[World] = &[
         // As many requests at once as a small machine has cores to work on; others wait their turn within their time.
         instances: 8,
         load: admission::load,
+    },
+    World {
+        name: "adapter",
+        exports: adapter::EXPORTS,
+        imports: &[],
+        // Lines wait for it, the container does not.
+        timeout_ms: 1000,
+        memory_mib: 16,
+        // Streams are adapted side by side.
+        instances: 4,
+        load: adapter::load,
+    },
+    World {
+        name: "http-middleware",
+        exports: middleware::EXPORTS,
+        imports: &["coracle:plugin/http-types"],
+        // A client waits for it.
+        timeout_ms: 100,
+        memory_mib: 16,
+        // Requests are many at the same time; a call takes microseconds unless it waits.
+        instances: 16,
+        load: middleware::load,
     },
 ];
