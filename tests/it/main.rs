@@ -1,5 +1,6 @@
 //! Integration tests. One binary; a file per subject.
 
+mod adapter;
 mod author;
 mod bad_input;
 mod clients;
