@@ -60,7 +60,7 @@ async fn refused_before_it_runs() {
         (node.file(b"\x7fELF..."), "is not WebAssembly"),
         (node.file(&wat::parse_str("(module)").unwrap()), "is a core module, not a component"),
         (node.file(b"\0asm\x0d\0\x01\0garbage"), "cannot be compiled"),
-        (node.text(imports), "imports wasi:keyvalue/store@0.2.0-draft, acme:db/query which this node does not offer to workloads"),
+        (node.text(imports), "imports wasi:keyvalue/store@0.2.0-draft, acme:db/query which this container was not given: workloads have"),
         (node.text(library), "exports none of wasi:cli/run, wasi:http/incoming-handler"),
     ];
     for (image, expect) in cases {
