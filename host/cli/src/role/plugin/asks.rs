@@ -1,6 +1,8 @@
 //! What is asked of a plugin, by its world: from a case to a call of the loaded product, and from its answer to JSON.
 
+mod adapter;
 mod admission;
+mod middleware;
 mod scheduler;
 
 use super::bed::Bed;
@@ -18,6 +20,8 @@ pub async fn ask(bed: &Bed, case: &Case) -> Result<Map<String, Value>> {
     let mut answer = match &bed.prepared.loaded.product {
         Product::Scheduler(row) => scheduler::ask(row, case).await?,
         Product::Admission(row) => admission::ask(bed, row, case).await?,
+        Product::Adapter(row) => adapter::ask(row, case).await?,
+        Product::Middleware(row) => middleware::ask(row, case).await?,
     };
     let writes = bed.writes();
     if !writes.is_empty() {
