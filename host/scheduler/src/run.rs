@@ -218,6 +218,7 @@ impl Scheduler {
             let waiting: Arc<dyn WaitingPods> = self.waiting.clone();
             row.plugin.attach(waiting);
         }
+        self.waiting.keep(|plugin| outside.iter().any(|row| row.plugin.name() == plugin));
         self.profiles = Profiles::build(&self.config.configuration, &outside);
         for profile in self.profiles.iter() {
             if !self.writers.contains_key(&profile.name) {

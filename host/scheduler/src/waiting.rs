@@ -101,6 +101,19 @@ impl WaitingList {
         true
     }
 
+    /// Pods that wait for a plugin which is not there any more are tried again.
+    pub(crate) fn keep(&self, is_there: impl Fn(&str) -> bool) {
+        let mut pods = self.pods.lock();
+        let lost = pods.all.iter().filter_map(|(number, entry)| {
+            let gone = entry.pending.keys().find(|plugin| !is_there(plugin))?;
+            Some((*number, format!("plugin {gone} is gone, which the pod waited for")))
+        });
+        let lost: Vec<(u64, String)> = lost.collect();
+        for (number, reason) in lost {
+            pods.reject(number, "", &reason);
+        }
+    }
+
     /// Everybody goes: the scheduler ends.
     pub(crate) fn close(&self) {
         let mut pods = self.pods.lock();
@@ -215,6 +228,9 @@ mod tests {
         let b = enter(&list, "b", &[("x", 5), ("y", 6)]);
         assert!(list.allow("x", "uid-b"));
         assert_eq!(list.verdict(b).await, rejected("y", "rejected due to timeout after waiting 6ms at plugin y"));
+        let left = enter(&list, "left", &[("x", 90_000)]);
+        list.keep(|plugin| plugin != "x");
+        assert_eq!(list.verdict(left).await, rejected("", "plugin x is gone, which the pod waited for"));
         let c = enter(&list, "c", &[("x", u64::MAX)]);
         assert!(list.cancel("uid-c", "", "removed") && !list.cancel("uid-c", "", "removed"));
         assert_eq!(list.verdict(c).await, rejected("", "removed"));

@@ -1,8 +1,9 @@
 //! Every extension point, each doing what the plugin's settings say. Settings, by point; without one it has no opinion:
 //!
-//! `gate`: pods with the label `gate` wait for a node that has the label of that name (its value says what is told).
+//! `gate`: pods with the label `gate` stay out of the queue, and this is why.
 //! `sort: name`: pods go by the last letter of their name, backwards. `only`, `skip`, `refuse`: what the pre-filter says (a
-//! node's name, or a text). `alone`: a node with pods on it is refused, dry runs included. `victim`: post-filter ends the pod
+//! node's name, or a text). Pods with the label `wants` go to nodes with a label of that name. `alone`: a node with pods on it
+//! is refused, dry runs included. `victim`: post-filter ends the pod
 //! of this name. `prefer`: a node's name, by raw scores. `room`: as many pods may be reserved at once. `permit`: `wait` (for
 //! `wait-ms`; the pod labelled `go` lets all go, the one labelled `stop` rejects them), or `deny`. `pre-bind: refuse`.
 //! `bind: write` (annotates the pod), `skip`.
@@ -18,9 +19,17 @@ use exports::coracle::plugin::{
 };
 use std::cell::RefCell;
 
+/// A node: its name, how many pods it has, the names of its labels.
+#[derive(Clone)]
+struct Row {
+    name: String,
+    pods: u32,
+    labels: Vec<String>,
+}
+
 #[derive(Default)]
 struct Memory {
-    nodes: Vec<Option<(String, u32)>>,
+    nodes: Vec<Option<Row>>,
     reserved: Vec<String>,
 }
 
@@ -40,7 +49,7 @@ fn label<'a>(labels: &'a [Entry], key: &str) -> Option<&'a str> {
 }
 
 fn names(nodes: &[u32]) -> Vec<String> {
-    let name = |memory: &Memory, node: u32| memory.nodes.get(node as usize).cloned().flatten().map(|(name, _)| name).unwrap_or_default();
+    let name = |memory: &Memory, node: u32| memory.nodes.get(node as usize).cloned().flatten().map(|row| row.name).unwrap_or_default();
     MEMORY.with_borrow(|memory| nodes.iter().map(|node| name(memory, *node)).collect())
 }
 
@@ -59,8 +68,9 @@ impl node_table::Guest for Plugin {
                 memory.nodes.clear();
             }
             memory.nodes.resize(delta.length as usize, None);
-            for Node { number, name, usage, .. } in delta.upserts {
-                memory.nodes[number as usize] = Some((name, usage.pods));
+            for Node { number, name, usage, labels, .. } in delta.upserts {
+                let labels = labels.into_iter().map(|entry| entry.key).collect();
+                memory.nodes[number as usize] = Some(Row { name, pods: usage.pods, labels });
             }
             for (number, usage) in delta.usages {
                 used(memory, number, &usage);
@@ -71,8 +81,8 @@ impl node_table::Guest for Plugin {
 }
 
 fn used(memory: &mut Memory, node: u32, usage: &Usage) {
-    if let Some(Some((_, pods))) = memory.nodes.get_mut(node as usize) {
-        *pods = usage.pods;
+    if let Some(Some(row)) = memory.nodes.get_mut(node as usize) {
+        row.pods = usage.pods;
     }
 }
 
@@ -136,18 +146,18 @@ impl pre_filter_extensions::Guest for Plugin {
 impl filter::Guest for Plugin {
     fn filter(pod: Pod, candidates: Vec<u32>) -> Result<Verdicts, String> {
         let alone = !setting("alone").is_empty();
-        // A pod that wants something gets it only from `allows`.
-        let denied = label(&pod.labels, "wants").is_some_and(|wanted| setting("allows") != wanted) && !setting("filter").is_empty();
+        let wanted = label(&pod.labels, "wants");
         let mut passed = vec![0_u8; candidates.len().div_ceil(8)];
         MEMORY.with_borrow(|memory| {
             for (at, node) in candidates.iter().enumerate() {
-                let crowded = alone && memory.nodes[*node as usize].as_ref().is_some_and(|(_, pods)| *pods > 0);
-                if !crowded && !denied {
+                let Some(Some(row)) = memory.nodes.get(*node as usize) else { continue };
+                let lacks = wanted.is_some_and(|wanted| !row.labels.iter().any(|label| label == wanted));
+                if !(lacks || alone && row.pods > 0) {
                     passed[at / 8] |= 1 << (at % 8);
                 }
             }
         });
-        let text = if denied { "node(s) had not what was wanted" } else { "node(s) were not alone" };
+        let text = if wanted.is_some() { "node(s) had not what was wanted" } else { "node(s) were not alone" };
         Ok(Verdicts { passed, reasons: vec![Reason { code: Code::Unschedulable, text: text.to_owned() }], codes: Vec::new() })
     }
 }
