@@ -2,6 +2,7 @@
 
 mod adapter;
 mod author;
+mod admission;
 mod bad_input;
 mod clients;
 mod conformance;
