@@ -86,7 +86,7 @@ fn admission_plugin_judges_and_changes() {
     let space = cluster().space("admission-judges");
     let plugin = Plugin::apply(&space, "judge", "config: {message: not on a Friday}", "").ready();
     refused(&map(&space, "a", "deny"), "Error from server (Forbidden): admission plugin \"judge\" denied the request: not on a Friday");
-    refused(&map(&space, "a", "invalid"), "admission plugin \"judge\" denied the request: Invalid");
+    refused(&map(&space, "a", "invalid"), "The request is invalid: data.do: it says so");
     passed(&map(&space, "warned", "warn"), "Warning: told to warn");
     passed(&map(&space, "patched", "patch"), "");
     assert_eq!(space.get("configmap", "patched")["data"]["patched"], "yes");
