@@ -155,7 +155,7 @@ fn admission_plugin_with_bad_settings_or_rules() {
     refused(&map(&space, "a", "nothing"), "it is not loaded");
     let kubectl = cluster().kubectl();
     let bad = manifest(&space, "never", "", "mode: Maybe").replace("[CREATE, UPDATE]", "[READ]");
-    let told = kubectl.apply_fails(&bad, "WasmPlugin.coracle.dev \"never\" is invalid");
+    let told = kubectl.apply_fails(&bad, "The WasmPlugin \"never\" is invalid");
     assert!(told.contains("spec.admission.rules[0].operations[0]: Unsupported value: \"READ\""), "{told}");
     assert!(told.contains("spec.admission.mode: Unsupported value: \"Maybe\""), "{told}");
 }
@@ -224,5 +224,8 @@ fn admission_audit_reports_what_is_there() {
     assert_eq!(cells.get(1..8), Some(["ConfigMap", "bad", "0", "1", "0", "0", "0"].as_slice()), "{listed}");
     // It ends with its object.
     space.ok(&["delete", "configmap", "bad"]);
-    space.until("policyreports", &uid, "go", Value::is_null);
+    tests::eventually("its report goes", || match space.run(&["get", "polr", &uid]) {
+        said if said.err.contains("NotFound") => Ok(()),
+        said => Err(format!("{}{}", said.out, said.err)),
+    });
 }
