@@ -126,7 +126,7 @@ impl ApiServer {
     pub fn audit(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
         let service = self.service();
         async move {
-            stop.run_until_cancelled(audit::keep(service)).await;
+            stop.run_until_cancelled(Box::pin(audit::keep(service))).await;
             // Where there are no plugins, there is nothing to audit until the end.
             stop.cancelled().await;
         }

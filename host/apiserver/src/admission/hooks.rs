@@ -61,6 +61,9 @@ pub struct Snapshot {
     index: RwLock<Index>,
 }
 
+/// Told when an object or a loaded plugin changes.
+pub type Changes = ([watch::Receiver<u64>; 2], Option<watch::Receiver<AdmissionSet>>);
+
 /// Group, resource, and one list of numbers of hooks for each operation. As many as the registry has resources at most.
 type Index = HashMap<String, HashMap<String, [Option<Arc<[usize]>>; 4]>>;
 
@@ -126,7 +129,7 @@ impl Hooks {
     }
 
     /// Tells changes of the objects and of the loaded plugins.
-    pub fn changes(&self, shared: &Shared) -> Option<([watch::Receiver<u64>; 2], Option<watch::Receiver<AdmissionSet>>)> {
+    pub fn changes(&self, shared: &Shared) -> Option<Changes> {
         let [plugins, groups] = self.caches(shared)?;
         Some(([plugins.subscribe(), groups.subscribe()], self.loaded.clone()))
     }
