@@ -61,7 +61,7 @@ static LANGUAGES: &[Language] = &[
         name: "c",
         guests: &[PARTS[0], PARTS[1], ("workload", World::Command)],
         shared: &["gen"],
-        recipe: &["1", tools::ZIG],
+        recipe: &["2", tools::ZIG],
         install: tools::zig,
         build: c::build,
     },

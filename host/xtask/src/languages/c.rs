@@ -26,7 +26,20 @@ pub fn build(job: &Job) -> Result<()> {
 
 fn cc(job: &Job) -> Command {
     let mut command = Command::new("python3");
-    command.args(["-m", "ziglang", "cc", "-target", "wasm32-wasi", "-std=c17", "-Oz", "-s", "-Wall", "-Wextra", "-Werror"]);
+    command.args([
+        "-m",
+        "ziglang",
+        "cc",
+        "-target",
+        "wasm32-wasi",
+        "-std=c17",
+        "-Oz",
+        "-s",
+        "-Wl,-z,stack-size=65536",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+    ]);
     // What generated code does not use.
     command.args(["-Wno-unused-parameter", "-Wno-unused-function"]);
     command.env("PYTHONPATH", tools::folder("c")).env("ZIG_LOCAL_CACHE_DIR", job.work.join("cache"));
