@@ -1,8 +1,8 @@
 //! Integration tests. One binary; a file per subject.
 
 mod adapter;
-mod author;
 mod admission;
+mod author;
 mod bad_input;
 mod clients;
 mod conformance;
