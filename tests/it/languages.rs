@@ -10,7 +10,7 @@ fn cluster() -> (&'static Cluster, MutexGuard<'static, ()>) {
     static TURN: Mutex<()> = Mutex::new(());
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let cluster = CLUSTER.get_or_init(|| {
-        let workloads = ["c-workload", "go-workload", "javascript-workload", "typescript-workload", "python-workload"];
+        let workloads = ["c-workload", "javascript-workload", "typescript-workload", "python-workload"];
         let filters = ["c-filter", "go-filter", "javascript-filter", "typescript-filter", "python-filter"];
         let hooks = ["c-admission", "go-admission", "javascript-admission", "typescript-admission", "python-admission"];
         let mut images = built(&workloads);
@@ -175,11 +175,6 @@ fn languages_python_filters() {
 #[test]
 fn languages_c_counts_lines() {
     counts_lines("c");
-}
-
-#[test]
-fn languages_go_counts_lines() {
-    counts_lines("go");
 }
 
 #[test]

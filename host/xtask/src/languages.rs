@@ -65,14 +65,7 @@ static LANGUAGES: &[Language] = &[
         install: tools::zig,
         build: c::build,
     },
-    Language {
-        name: "go",
-        guests: &[PARTS[0], PARTS[1], ("workload", World::Command)],
-        shared: &[],
-        recipe: &["1", tools::GO],
-        install: tools::go,
-        build: go::build,
-    },
+    Language { name: "go", guests: &PARTS, shared: &[], recipe: &["1", tools::GO], install: tools::go, build: go::build },
     Language {
         name: "javascript",
         guests: &[FILTER, ADMISSION, ("workload", World::Proxy)],

@@ -1,3 +1,0 @@
-module example.com/count
-
-go 1.25
