@@ -150,7 +150,8 @@ async fn start(
 ) -> Result<()> {
     let images = Arc::new(image::Store::open(data.join("images")).context("cannot open the image store")?);
     let (plugins, plugin_set) = watch::channel(Default::default());
-    let provider = cloud::provider(cloud, client);
+    let (clouds, cloud_set) = watch::channel(Default::default());
+    let provider = cloud::provider(cloud, client, cloud_set);
     let verification = args.verification.policy()?;
     // Without a loader there are none, and nobody waits for it.
     let (adapters, adapter_set) = watch::channel((!args.runs(Part::Plugins)).then(Arc::default));
@@ -197,7 +198,7 @@ async fn start(
             images_only: verification.images_only(),
             node_name: node.to_owned(),
         };
-        let outputs = wasm::plugins::Outputs { scheduler: plugins, admission: hooks, adapters, middleware };
+        let outputs = wasm::plugins::Outputs { scheduler: plugins, admission: hooks, adapters, middleware, cloud: clouds };
         parts.spawn(async move {
             let (client, api, election, shutdown) = audited;
             election.run(&client, "coracle-audit", shutdown, |term| api.audit(term)).await;

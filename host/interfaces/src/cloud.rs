@@ -52,6 +52,16 @@ pub trait CloudProvider: fmt::Debug + Send + Sync {
     }
 }
 
+/// A provider that a plugin is, by the plugin's name.
+#[derive(Clone, Debug)]
+pub struct CloudRow {
+    pub name: String,
+    pub provider: Arc<dyn CloudProvider>,
+}
+
+/// All plugins that are cloud providers. Each load of a component is another provider.
+pub type CloudSet = Arc<Vec<CloudRow>>;
+
 /// Load balancers of Services of that type. `cluster` is the cluster's name, as everywhere below.
 #[async_trait]
 pub trait LoadBalancer: Send + Sync {

@@ -128,6 +128,12 @@ pub static ALL: &[Capability] = &[
         link: workload::link_keyvalue,
         about: "buckets in memory and in volumes",
     },
+    Capability {
+        name: "coracle:plugin/cloud-types",
+        brings: &["coracle:plugin/cloud-types"],
+        link: crate::plugins::link_cloud_types,
+        about: "types only",
+    },
 ];
 
 /// What every workload has: it is a Pod.

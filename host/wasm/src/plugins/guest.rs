@@ -1,6 +1,6 @@
 //! What only a plugin's store has, and the host functions that act on it alone: log, config, the pod that is scheduled.
 
-use super::bindings::coracle::plugin::{admission_types, config, http_types, log, schedule_types, whole_pod};
+use super::bindings::coracle::plugin::{admission_types, cloud_types, config, http_types, log, schedule_types, whole_pod};
 use super::platform::Given;
 use super::worlds::scheduler::imports::Seen;
 use crate::ctx::State;
@@ -86,6 +86,10 @@ pub(crate) fn link_admission_types(l: &mut Linker<State>) -> Result<()> {
     admission_types::add_to_linker::<State, HasGuest>(l, view)
 }
 
+pub(crate) fn link_cloud_types(l: &mut Linker<State>) -> Result<()> {
+    cloud_types::add_to_linker::<State, HasGuest>(l, view)
+}
+
 impl log::Host for GuestView<'_> {
     fn log(&mut self, level: log::Level, message: String) {
         let Some(guest) = &mut self.0 else { return };
@@ -129,5 +133,6 @@ impl whole_pod::Host for GuestView<'_> {
 
 impl schedule_types::Host for GuestView<'_> {}
 impl admission_types::Host for GuestView<'_> {}
+impl cloud_types::Host for GuestView<'_> {}
 
 impl http_types::Host for GuestView<'_> {}

@@ -16,6 +16,7 @@ use crate::{engine, load};
 use client::{Client, DeleteOptions, Patch, Recorder, Type, WorkQueue, gvr};
 use interfaces::adapt::AdapterSet;
 use interfaces::admit::AdmissionSet;
+use interfaces::cloud::CloudSet;
 use interfaces::middleware::MiddlewareSet;
 use interfaces::schedule::{FailurePolicy, PluginSet};
 use object::{Object, Value, json};
@@ -44,6 +45,7 @@ pub struct Outputs {
     pub admission: watch::Sender<AdmissionSet>,
     pub adapters: watch::Sender<AdapterSet>,
     pub middleware: watch::Sender<MiddlewareSet>,
+    pub cloud: watch::Sender<CloudSet>,
 }
 
 /// Runs until `shutdown`. Every output is sent to for the first time once the objects are known, with all that are to be loaded
@@ -250,7 +252,7 @@ impl Loader {
 
     /// Gives each world its set.
     fn publish(&self) {
-        let (mut rows, mut hooks) = (Vec::new(), Vec::new());
+        let (mut rows, mut hooks, mut clouds) = (Vec::new(), Vec::new(), Vec::new());
         let mut adapters = BTreeMap::new();
         let mut chain = BTreeMap::new();
         for (name, plugin) in &self.plugins {
@@ -260,6 +262,7 @@ impl Loader {
                     Product::Admission(row) => hooks.push(row.clone()),
                     Product::Adapter(row) => drop(adapters.insert(name.clone(), row.clone())),
                     Product::Middleware(row) => drop(chain.insert(name.clone(), row.clone())),
+                    Product::Cloud(row) => clouds.push(row.clone()),
                 },
                 None => {
                     let policy = Settings::policy_of(&plugin.object);
@@ -280,6 +283,7 @@ impl Loader {
         self.outputs.middleware.send_replace(Some(Arc::new(chain)));
         self.outputs.scheduler.send_replace(Arc::new(rows));
         self.outputs.admission.send_replace(Arc::new(hooks));
+        self.outputs.cloud.send_replace(Arc::new(clouds));
     }
 
     /// Counters that changed.

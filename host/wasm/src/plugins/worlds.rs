@@ -3,6 +3,7 @@
 
 pub mod adapter;
 pub mod admission;
+pub mod cloud_provider;
 pub mod middleware;
 pub mod mirror;
 pub mod scheduler;
@@ -18,6 +19,7 @@ use client::Client;
 use futures::future::BoxFuture;
 use interfaces::adapt::AdapterRow;
 use interfaces::admit::AdmissionRow;
+use interfaces::cloud::CloudRow;
 use interfaces::middleware::MiddlewareRow;
 use interfaces::schedule::PluginRow;
 use object::Object;
@@ -121,6 +123,7 @@ pub enum Product {
     Admission(AdmissionRow),
     Adapter(AdapterRow),
     Middleware(MiddlewareRow),
+    Cloud(CloudRow),
 }
 
 /// The world called `name`.

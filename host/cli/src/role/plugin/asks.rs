@@ -7,7 +7,7 @@ mod scheduler;
 
 use super::bed::Bed;
 use super::cases::Case;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use object::{Object, Value};
 use serde_json::Map;
 use wasm::plugins::worlds::Product;
@@ -22,6 +22,7 @@ pub async fn ask(bed: &Bed, case: &Case) -> Result<Map<String, Value>> {
         Product::Admission(row) => admission::ask(bed, row, case).await?,
         Product::Adapter(row) => adapter::ask(row, case).await?,
         Product::Middleware(row) => middleware::ask(row, case).await?,
+        Product::Cloud(_) => bail!("a cloud provider is asked by the cloud controllers of a server, not by cases"),
     };
     let writes = bed.writes();
     if !writes.is_empty() {

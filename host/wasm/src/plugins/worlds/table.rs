@@ -1,6 +1,6 @@
 //! All worlds.
 
-use super::{World, adapter, admission, middleware, scheduler};
+use super::{World, adapter, admission, cloud_provider, middleware, scheduler};
 
 pub static ALL: &[World] = &[
     World {
@@ -46,5 +46,16 @@ pub static ALL: &[World] = &[
         // Requests are many at the same time; a call takes microseconds unless it waits.
         instances: 16,
         load: middleware::load,
+    },
+    World {
+        name: "cloud-provider",
+        exports: cloud_provider::EXPORTS,
+        imports: &["coracle:plugin/cloud-types"],
+        // A cloud is asked over its network, and takes its time.
+        timeout_ms: 30_000,
+        memory_mib: 32,
+        // One for each of the controllers that call it.
+        instances: 4,
+        load: cloud_provider::load,
     },
 ];
