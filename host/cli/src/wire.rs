@@ -198,7 +198,14 @@ async fn start(
             images_only: verification.images_only(),
             node_name: node.to_owned(),
         };
-        let outputs = wasm::plugins::Outputs { scheduler: plugins, admission: hooks, adapters, middleware, cloud: clouds };
+        let (controllers, controller_set) = watch::channel(Default::default());
+        let outputs = wasm::plugins::Outputs { scheduler: plugins, admission: hooks, adapters, middleware, cloud: clouds, controllers };
+        let (own, lead, stop, name) = (client.clone(), election.clone(), shutdown.clone(), node.to_owned());
+        parts.spawn(async move {
+            let run = |term| wasm::plugins::controllers::run(own.clone(), name.clone(), controller_set.clone(), term);
+            lead.run(&own, "coracle-plugin-controllers", stop, run).await;
+            ("controllers of plugins", Ok(()))
+        });
         parts.spawn(async move {
             let (client, api, election, shutdown) = audited;
             election.run(&client, "coracle-audit", shutdown, |term| api.audit(term)).await;

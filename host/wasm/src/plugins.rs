@@ -24,6 +24,7 @@ pub(crate) use guest::{
     link_admission_types, link_cloud_types, link_config, link_http_types, link_log, link_types, link_whole_pod,
 };
 pub use loader::{Outputs, run};
+pub(crate) use worlds::controller::owner::link as link_owner;
 pub(crate) use platform::{link_api, link_metrics, link_secrets, link_state};
 pub use prepare::{Config, Fetch, FetchError, Fetched, Wanted};
 pub use settings::Settings;

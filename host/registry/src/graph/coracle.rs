@@ -1,5 +1,6 @@
 //! Definitions of Coracle's own kinds, written by hand. The block of each world is a file of its own.
 
+mod controller;
 mod scheduler;
 
 use super::build::{Types, default, field as tagged, required};
@@ -107,6 +108,7 @@ fn spec(types: &mut Types<'_>, words: &Words) -> TypeId {
         field("limits", limits, "What the plugin may use."),
         field("config", config, "Settings: texts are handed to the plugin as they are, other values as JSON."),
         field("grants", grants, "What the plugin may do beside what its world is for."),
+        controller::block(types, words),
         scheduler::block(types, words),
         field("admission", admission, "Which requests a plugin of world admission is asked about."),
     ];
@@ -159,6 +161,7 @@ fn grants(types: &mut Types<'_>, words: &Words) -> TypeId {
 fn status(types: &mut Types<'_>, words: &Words) -> TypeId {
     let condition = types.known("io.k8s.apimachinery.pkg.apis.meta.v1.Condition");
     let conditions = keyed(types, condition, "type");
+    let controller = controller::status(types, words);
     types.named(
         "dev.coracle.v1alpha1.WasmPluginStatus",
         "What became of it.",
@@ -183,6 +186,7 @@ fn status(types: &mut Types<'_>, words: &Words) -> TypeId {
             field("p99Microseconds", words.int64, "99 of 100 good calls took at most this."),
             field("memoryKiB", words.int64, "Memory of the instances that are kept."),
             field("instances", words.int64, "Instances that are kept."),
+            controller,
         ],
     )
 }

@@ -99,6 +99,12 @@ pub static ALL: &[Capability] = &[
         about: "the pods on a node, for a pod that found none",
     },
     Capability {
+        name: "coracle:plugin/owner",
+        brings: &["coracle:plugin/owner"],
+        link: crate::plugins::link_owner,
+        about: "owner references to the object that is being reconciled",
+    },
+    Capability {
         name: "coracle:plugin/schedule-types",
         brings: &["coracle:plugin/schedule-types"],
         link: crate::plugins::link_types,

@@ -5,6 +5,7 @@
 //! - [`access`]: what a plugin's own identity may list and watch; it decides before a feed is joined.
 //! - [`crds`]: the definitions that a plugin brings along.
 //! - [`driver`]: one task per plugin: definitions, declaration, watches, workers; the swap when the plugin changes.
+//! - [`watches`]: from changes in feeds to keys in a plugin's queue.
 //! - [`work`]: one key: read, finalizer, reconcile, back-off.
 //! - [`report`]: `status.controller` of the WasmPlugin.
 //!
@@ -16,11 +17,11 @@
 
 mod access;
 mod crds;
-mod cut;
 mod driver;
 mod feed;
 mod mapping;
 mod report;
+mod watches;
 mod work;
 
 pub use crds::{Crd, Deletion};

@@ -2,6 +2,7 @@
 
 use super::bindings::coracle::plugin::{admission_types, cloud_types, config, http_types, log, schedule_types, whole_pod};
 use super::platform::Given;
+use super::worlds::controller::owner::Owner;
 use super::worlds::scheduler::imports::Seen;
 use crate::ctx::State;
 use object::Object;
@@ -23,11 +24,12 @@ pub struct Guest {
     pub(super) seen: Seen,
     /// When the call under way must have ended.
     deadline: Option<Instant>,
+    owner: Option<Owner>,
 }
 
 impl Guest {
     pub fn new(given: Arc<Given>) -> Self {
-        Self { given, messages: 0, pod: None, seen: Seen::default(), deadline: None }
+        Self { given, messages: 0, pod: None, seen: Seen::default(), deadline: None, owner: None }
     }
 
     /// A call begins.
@@ -35,12 +37,22 @@ impl Guest {
         self.messages = 0;
         self.pod = None;
         self.seen = Seen::default();
+        self.owner = None;
         self.deadline = Some(deadline);
     }
 
     /// What `whole-pod` shows from now on.
     pub(super) fn about(&mut self, pod: Option<Arc<Object>>) {
         self.pod = pod;
+    }
+
+    /// What `owner` makes the owner of others from now on.
+    pub(super) fn own(&mut self, owner: Option<Owner>) {
+        self.owner = owner;
+    }
+
+    pub(super) fn owner(&self) -> Option<&Owner> {
+        self.owner.as_ref()
     }
 
     /// When the call under way must have ended.

@@ -5,6 +5,7 @@
 //! stands in its world as one that always fails while it is not loaded: from the moment its object is seen, and for good if it
 //! cannot be. A changed plugin works as before until its successor is ready, and on if that fails: no call is lost.
 
+use super::controllers::ControllerSet;
 use super::counters::Counters;
 use super::platform::cluster::{Cluster, state_name};
 use super::platform::metrics::{self, Figures};
@@ -46,6 +47,8 @@ pub struct Outputs {
     pub adapters: watch::Sender<AdapterSet>,
     pub middleware: watch::Sender<MiddlewareSet>,
     pub cloud: watch::Sender<CloudSet>,
+    /// For [`super::controllers::run`].
+    pub controllers: watch::Sender<ControllerSet>,
 }
 
 /// Runs until `shutdown`. Every output is sent to for the first time once the objects are known, with all that are to be loaded
@@ -252,7 +255,7 @@ impl Loader {
 
     /// Gives each world its set.
     fn publish(&self) {
-        let (mut rows, mut hooks, mut clouds) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut hooks, mut clouds, mut controllers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut adapters = BTreeMap::new();
         let mut chain = BTreeMap::new();
         for (name, plugin) in &self.plugins {
@@ -263,6 +266,7 @@ impl Loader {
                     Product::Adapter(row) => drop(adapters.insert(name.clone(), row.clone())),
                     Product::Middleware(row) => drop(chain.insert(name.clone(), row.clone())),
                     Product::Cloud(row) => clouds.push(row.clone()),
+                    Product::Controller(row) => controllers.push(row.as_ref().clone()),
                 },
                 None => {
                     let policy = Settings::policy_of(&plugin.object);
@@ -284,6 +288,7 @@ impl Loader {
         self.outputs.scheduler.send_replace(Arc::new(rows));
         self.outputs.admission.send_replace(Arc::new(hooks));
         self.outputs.cloud.send_replace(Arc::new(clouds));
+        self.outputs.controllers.send_replace(Arc::new(controllers));
     }
 
     /// Counters that changed.

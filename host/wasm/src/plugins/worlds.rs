@@ -4,11 +4,13 @@
 pub mod adapter;
 pub mod admission;
 pub mod cloud_provider;
+pub mod controller;
 pub mod middleware;
 pub mod mirror;
 pub mod scheduler;
 mod table;
 
+use super::controllers::ControllerRow;
 use super::counters::Counters;
 use super::platform::Given;
 use super::settings::Settings;
@@ -124,6 +126,7 @@ pub enum Product {
     Adapter(AdapterRow),
     Middleware(MiddlewareRow),
     Cloud(CloudRow),
+    Controller(Box<ControllerRow>),
 }
 
 /// The world called `name`.

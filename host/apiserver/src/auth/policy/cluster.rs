@@ -241,6 +241,9 @@ pub const ROLES: &[Role] = &[
             // State of plugins, components in ConfigMaps, secrets by reference.
             "get create update delete on core: configmaps",
             "get on core: secrets",
+            // Definitions that controllers bring, and the lease of the server that runs them.
+            "create get patch on apiextensions.k8s.io: customresourcedefinitions",
+            "create get update on coordination.k8s.io: leases",
             EVENTS,
         ],
     ),

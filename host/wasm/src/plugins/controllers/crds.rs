@@ -6,10 +6,6 @@
 use client::{Client, Patch};
 use object::{Gvr, Object, ObjectRef, Value, json};
 
-/// Whose fields of a definition are the plugins'.
-const MANAGER: &str = "coracle-plugins";
-const LABEL: &str = "coracle.dev/plugin";
-
 /// A CustomResourceDefinition as it stands in the plugin's manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Crd(Object);
@@ -45,14 +41,16 @@ impl Crd {
     }
 }
 
-/// Applies them all as the host. Nothing is forced: a field that somebody else set to another value is theirs.
+/// Applies them all as the host, the plugin being the manager of their fields. Nothing is forced: what two plugins bring alike is theirs
+/// together, and a field that somebody else set to another value is a conflict that is told.
 ///
 /// # Errors
 /// The first that was refused, by name.
 pub(super) async fn apply(client: &Client, plugin: &ObjectRef, crds: &[Crd], deletion: Deletion) -> Result<(), String> {
+    let manager = format!("plugin:{}", plugin.name);
     let api = client.api(&Gvr::new("apiextensions.k8s.io", "v1", "customresourcedefinitions"));
     for crd in crds {
-        let patch = Patch::Apply { value: wanted(crd, plugin, deletion), manager: MANAGER.to_owned(), force: false };
+        let patch = Patch::Apply { value: wanted(crd, plugin, deletion), manager: manager.clone(), force: false };
         api.patch("", crd.name(), None, &patch)
             .await
             .map_err(|error| format!("CustomResourceDefinition {}: {}", crd.name(), error.chain()))?;
@@ -63,7 +61,6 @@ pub(super) async fn apply(client: &Client, plugin: &ObjectRef, crds: &[Crd], del
 fn wanted(crd: &Crd, plugin: &ObjectRef, deletion: Deletion) -> Value {
     let mut object = crd.0.clone();
     object.remove_at(&["status"]);
-    object.set_at(&["metadata", "labels", LABEL], json!(plugin.name));
     if deletion == Deletion::Delete {
         let owner = json!({"apiVersion": plugin.api_version, "kind": plugin.kind, "name": plugin.name, "uid": plugin.uid});
         object.set_at(&["metadata", "ownerReferences"], json!([owner]));
@@ -102,7 +99,7 @@ mod tests {
             ..ObjectRef::default()
         };
         let metadata = |deletion| wanted(&crd, &plugin, deletion)["metadata"].clone();
-        assert_eq!(metadata(Deletion::Retain), json!({"name": "c", "labels": {"a": "b", "coracle.dev/plugin": "p"}}));
+        assert_eq!(metadata(Deletion::Retain), json!({"name": "c", "labels": {"a": "b"}}));
         let owner = json!([{"apiVersion": "coracle.dev/v1alpha1", "kind": "WasmPlugin", "name": "p", "uid": "u"}]);
         assert_eq!(metadata(Deletion::Delete)["ownerReferences"], owner);
         assert!(wanted(&crd, &plugin, Deletion::Retain).get("status").is_none());

@@ -1,17 +1,16 @@
 //! One task per plugin: its definitions, its declaration, its watches and workers, and the swap when it is updated.
 
-use super::feed::{Change, Feed, Follower};
-use super::mapping::{self, Facts, Primary};
+use super::feed::Feed;
+use super::mapping::Primary;
 use super::report::{Line, Report, Standing, Tally};
+use super::watches::{self, Controller, Item, Mapper};
 use super::work::Worker;
 use super::{Context, ControllerRow, access, crds};
-use client::{Api, Client, Recorder, WorkQueue};
-use interfaces::reconcile::{Declaration, Key, MapEvent, Mapping, Reconciler};
-use object::{Gvr, Object, ObjectRef};
-use parking_lot::Mutex;
+use client::{Client, Recorder, WorkQueue};
+use interfaces::reconcile::{Declaration, Reconciler};
+use object::Gvr;
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -28,64 +27,10 @@ const REVIEW: Duration = Duration::from_secs(300);
 /// How often counters reach the status.
 const REPORT: Duration = Duration::from_secs(5);
 
-/// A key of one controller of the plugin.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Item {
-    pub controller: Arc<str>,
-    pub key: Key,
-}
-
 /// A component at work.
 pub(super) struct Active {
     pub plugin: Arc<dyn Reconciler>,
     pub controllers: HashMap<Arc<str>, Controller>,
-}
-
-/// One controller whose watches are open.
-pub(super) struct Controller {
-    pub declaration: Declaration,
-    /// As the plugin.
-    pub api: Api,
-    pub feed: Arc<Feed>,
-    /// Its primary watch selects all objects of its namespaces.
-    pub all: bool,
-    kind: Primary,
-    api_version: String,
-    /// A feed tells its followers as long as they are held here.
-    followers: Vec<(Arc<Feed>, Arc<Subscription>)>,
-}
-
-/// One watch of one controller.
-struct Subscription {
-    controller: Arc<str>,
-    role: Role,
-    queue: WorkQueue<Item>,
-}
-
-enum Role {
-    Primary,
-    Mapped { mapping: Mapping, primary: Primary },
-    Every(Arc<Feed>),
-    Exported(Arc<Mapper>),
-}
-
-/// Changes that the plugin itself maps, one at a time per object.
-struct Mapper {
-    plugin: Arc<dyn Reconciler>,
-    controller: Arc<str>,
-    secondary: u32,
-    changed: WorkQueue<Key>,
-    /// What changed and was not mapped yet.
-    newest: Mutex<HashMap<Key, Newest>>,
-    /// What objects were mapped to.
-    mapped: Mutex<HashMap<Key, Vec<Key>>>,
-    queue: WorkQueue<Item>,
-}
-
-/// The newest state of an object.
-struct Newest {
-    object: Option<Arc<Object>>,
-    deleted: bool,
 }
 
 /// A plugin that was set up, with what runs for it.
@@ -200,7 +145,9 @@ impl Driver {
             let (name, resource) = (declaration.name.clone(), resource(&declaration.primary.gvr));
             let standing = match self.stand(&client, &declaration).await {
                 Ok(kind) => {
-                    let controller = self.open(&client, row, declaration, kind, &mut mappers);
+                    let (feeds, queue) = (&self.context.feeds, &self.queue);
+                    let (controller, more) = watches::open(feeds, queue, &client, &row.plugin, declaration, kind);
+                    mappers.extend(more);
                     active.controllers.insert(Arc::from(name.as_str()), controller);
                     Standing::Running
                 }
@@ -236,63 +183,6 @@ impl Driver {
             }
         }
         Ok(Primary { group: kind.group.clone(), kind: kind.kind.clone(), namespaced: kind.is_namespaced() })
-    }
-
-    /// Joins the watches of one controller.
-    fn open(
-        &self,
-        client: &Client,
-        row: &ControllerRow,
-        declaration: Declaration,
-        kind: Primary,
-        mappers: &mut Vec<Arc<Mapper>>,
-    ) -> Controller {
-        let name: Arc<str> = Arc::from(declaration.name.as_str());
-        let feeds = &self.context.feeds;
-        let primary = feeds.open(&declaration.primary, &Facts::None);
-        let subscription = |role| Arc::new(Subscription { controller: name.clone(), role, queue: self.queue.clone() });
-        let own = subscription(Role::Primary);
-        primary.join(weak(&own));
-        let mut followers = vec![(primary.clone(), own)];
-        for (index, secondary) in declaration.secondaries.iter().enumerate() {
-            let role = match &secondary.mapping {
-                Mapping::Every => Role::Every(primary.clone()),
-                Mapping::Exported => {
-                    let mapper = Arc::new(Mapper {
-                        plugin: row.plugin.clone(),
-                        controller: name.clone(),
-                        secondary: u32::try_from(index).unwrap_or(u32::MAX),
-                        changed: WorkQueue::new(),
-                        newest: Mutex::default(),
-                        mapped: Mutex::default(),
-                        queue: self.queue.clone(),
-                    });
-                    mappers.push(mapper.clone());
-                    Role::Exported(mapper)
-                }
-                mapping => Role::Mapped { mapping: mapping.clone(), primary: kind.clone() },
-            };
-            let follower = subscription(role);
-            let feed = match &secondary.mapping {
-                Mapping::Exported => feeds.own(&secondary.watch, weak(&follower)),
-                mapping => {
-                    let feed = feeds.open(&secondary.watch, &Facts::of_mapping(mapping));
-                    feed.join(weak(&follower));
-                    feed
-                }
-            };
-            followers.push((feed, follower));
-        }
-        let watch = &declaration.primary;
-        Controller {
-            api: client.api(&watch.gvr),
-            api_version: watch.gvr.api_version(),
-            all: watch.label_selector.is_empty() && watch.field_selector.is_empty(),
-            feed: primary,
-            kind,
-            declaration,
-            followers,
-        }
     }
 
     /// Ends the workers of the old component, each after its key, and starts those of the new; then every object comes once.
@@ -434,95 +324,6 @@ impl Running {
         let every = self.active.controllers.iter().map(|(name, controller)| (name.clone(), controller.declaration.resync));
         every.filter(|(_, every)| !every.is_zero()).map(|(name, every)| (name, (now + every, every))).collect()
     }
-}
-
-impl Controller {
-    /// Names an object that was not read.
-    pub(super) fn reference(&self, key: &Key) -> ObjectRef {
-        ObjectRef {
-            api_version: self.api_version.clone(),
-            kind: self.kind.kind.clone(),
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
-            ..ObjectRef::default()
-        }
-    }
-}
-
-impl Follower for Subscription {
-    fn changed(&self, change: &Change<'_>) {
-        let add = |key: Key| self.queue.add(Item { controller: self.controller.clone(), key });
-        match &self.role {
-            Role::Primary => add(change.key.clone()),
-            Role::Mapped { mapping, primary } => {
-                let keys = |facts| mapping::keys(mapping, primary, change.key, facts);
-                keys(change.old).into_iter().chain(keys(change.new)).for_each(add);
-            }
-            Role::Every(primary) => primary.keys().into_iter().for_each(add),
-            Role::Exported(mapper) => mapper.changed(change),
-        }
-    }
-}
-
-impl Mapper {
-    fn changed(&self, change: &Change<'_>) {
-        let object = change.object.map(|object| Arc::new(object.clone()));
-        self.newest.lock().insert(change.key.clone(), Newest { object, deleted: change.deleted });
-        self.changed.add(change.key.clone());
-    }
-
-    async fn run(self: Arc<Self>, stop: CancellationToken) {
-        loop {
-            let key = tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                key = self.changed.get() => key,
-            };
-            let Some(key) = key else { return };
-            self.one(&key).await;
-            self.changed.done(&key);
-        }
-    }
-
-    async fn one(&self, key: &Key) {
-        let Some(Newest { object, deleted }) = self.newest.lock().remove(key) else { return };
-        let event = MapEvent {
-            controller: self.controller.to_string(),
-            secondary: self.secondary,
-            key: key.clone(),
-            object: object.clone(),
-            deleted,
-        };
-        let now = match self.plugin.keys(event).await {
-            Ok(now) => now,
-            Err(error) => {
-                tracing::debug!(plugin = self.plugin.name(), error = %error, "a change was not mapped, will try again");
-                self.newest.lock().entry(key.clone()).or_insert(Newest { object, deleted });
-                return self.changed.add_rate_limited(key.clone());
-            }
-        };
-        self.changed.forget(key);
-        let before = {
-            let mut mapped = self.mapped.lock();
-            if deleted { mapped.remove(key) } else { mapped.insert(key.clone(), now.clone()) }
-        };
-        for key in before.into_iter().flatten().chain(now) {
-            self.queue.add(Item { controller: self.controller.clone(), key });
-        }
-    }
-}
-
-impl fmt::Display for Item {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Key { namespace, name } = &self.key;
-        let slash = if namespace.is_empty() { "" } else { "/" };
-        write!(f, "{} {namespace}{slash}{name}", self.controller)
-    }
-}
-
-fn weak(follower: &Arc<Subscription>) -> Weak<dyn Follower> {
-    let follower: Weak<Subscription> = Arc::downgrade(follower);
-    follower
 }
 
 /// `plural.group`, as kubectl names it.

@@ -1,8 +1,9 @@
 //! One key: read, finalizer, reconcile, and when it comes again.
 
-use super::cut::project;
-use super::driver::{Active, Controller, Item};
+use super::driver::Active;
 use super::report::Tally;
+use super::watches::{Controller, Item};
+use crate::plugins::platform::fields::project;
 use client::{Api, Error, Patch, Recorder, Type, WorkQueue};
 use interfaces::reconcile::{Outcome, ReconcileError, Reconciler, Request};
 use object::{Object, ObjectRef, json};

@@ -1,6 +1,6 @@
 //! All worlds.
 
-use super::{World, adapter, admission, cloud_provider, middleware, scheduler};
+use super::{World, adapter, admission, cloud_provider, controller, middleware, scheduler};
 
 pub static ALL: &[World] = &[
     World {
@@ -57,5 +57,15 @@ pub static ALL: &[World] = &[
         // One for each of the controllers that call it.
         instances: 4,
         load: cloud_provider::load,
+    },
+    World {
+        name: "controller",
+        exports: controller::EXPORTS,
+        imports: &["coracle:plugin/owner"],
+        // A reconcile asks the API several times, and nobody waits for it.
+        timeout_ms: 10_000,
+        memory_mib: 16,
+        instances: 16,
+        load: controller::load,
     },
 ];
