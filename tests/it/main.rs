@@ -6,6 +6,7 @@ mod author;
 mod bad_input;
 mod clients;
 mod conformance;
+mod controller;
 mod crash;
 mod crd;
 mod deny;
