@@ -2,6 +2,7 @@
 
 mod adapter;
 mod admission;
+mod controller;
 mod middleware;
 mod scheduler;
 
@@ -23,6 +24,7 @@ pub async fn ask(bed: &Bed, case: &Case) -> Result<Map<String, Value>> {
         Product::Adapter(row) => adapter::ask(row, case).await?,
         Product::Middleware(row) => middleware::ask(row, case).await?,
         Product::Cloud(_) => bail!("a cloud provider is asked by the cloud controllers of a server, not by cases"),
+        Product::Controller(row) => controller::ask(row, case).await?,
     };
     let writes = bed.writes();
     if !writes.is_empty() {
