@@ -19,6 +19,7 @@ mod network;
 mod oci;
 mod patterns;
 mod plugin;
+mod plugin_platform;
 mod registry;
 mod scheduling;
 mod server;

@@ -158,7 +158,7 @@ fn plugin_that_fails_is_told_as_failing() {
 
 #[test]
 fn plugin_that_lies_is_not_believed() {
-    misbehaves("lie", "plugin hostile failed: it refused node", "");
+    misbehaves("lie", "plugin hostile failed: it gave", "");
 }
 
 #[test]
