@@ -20,6 +20,7 @@ mod oci;
 mod patterns;
 mod plugin;
 mod plugin_platform;
+mod plugin_points;
 mod registry;
 mod scheduling;
 mod server;
