@@ -20,12 +20,10 @@ mod status;
 pub mod worlds;
 
 pub use guest::Guest;
-pub(crate) use guest::{
-    link_admission_types, link_cloud_types, link_config, link_http_types, link_log, link_types, link_whole_pod,
-};
+pub(crate) use guest::{link_admission_types, link_cloud_types, link_config, link_http_types, link_log, link_types, link_whole_pod};
 pub use loader::{Outputs, run};
-pub(crate) use worlds::controller::owner::link as link_owner;
 pub(crate) use platform::{link_api, link_metrics, link_secrets, link_state};
 pub use prepare::{Config, Fetch, FetchError, Fetched, Wanted};
 pub use settings::Settings;
+pub(crate) use worlds::controller::owner::link as link_owner;
 pub(crate) use worlds::scheduler::imports::{link_running_pods, link_waiting_pods};

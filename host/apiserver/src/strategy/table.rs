@@ -2,7 +2,8 @@
 
 use super::{
     Strategy, admissionregistration, apiregistration, autoscaler, budget, certificates, cluster, config, endpoints, event, flowcontrol,
-    limits, namespace, networking, node, plugin_admission, pod, priority, rbac, resource, service, storage, storagemigration, volume, workload,
+    limits, namespace, networking, node, plugin_admission, pod, priority, rbac, resource, service, storage, storagemigration, volume,
+    workload,
 };
 use crate::crd;
 use registry::Kind;
