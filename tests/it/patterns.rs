@@ -114,7 +114,7 @@ fn patterns_one_replica_leads_and_another_takes_over() {
     let all: BTreeSet<String> = pods(&space, "app=leader-election").into_iter().collect();
     assert!(all.contains(&first), "{first} of {all:?}");
     has_acted(&first, 3);
-    assert_eq!(acted().into_keys().collect::<Vec<_>>(), [first.clone()], "only the leader acts");
+    assert_eq!(acted().into_keys().collect::<Vec<_>>(), std::slice::from_ref(&first), "only the leader acts");
     for pod in &all {
         let leads = space.ok(&["logs", pod]).contains(" leads");
         assert_eq!(leads, *pod == first, "{pod}");

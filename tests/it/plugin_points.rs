@@ -173,15 +173,15 @@ fn points_preemption_asks_plugins_that_can_tell() {
     let space = cluster().space("points-preempt");
     let _plugin = Plugin::ready("choosing", "filter, postFilter", "victim: old");
     cluster().kubectl().apply("{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: points-high}, value: 1000}");
-    space.apply(&format!(
+    space.apply(
         "apiVersion: v1
 kind: Pod
-metadata: {{name: old}}
+metadata: {name: old}
 spec:
   terminationGracePeriodSeconds: 0
-  containers: [{{name: main, image: coracle.dev/test/cli-args:v1, args: [sleep, '1000']}}]
-"
-    ));
+  containers: [{name: main, image: coracle.dev/test/cli-args:v1, args: [sleep, '1000']}]
+",
+    );
     space.until("pod", "old", "be bound", |pod| condition(pod, "PodScheduled") == Some("True"));
     space.apply(&format!(
         "apiVersion: v1

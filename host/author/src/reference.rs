@@ -42,6 +42,9 @@ struct Page<'a> {
     text: String,
 }
 
+/// Name, type and prose.
+type Row<'a> = (String, String, Option<&'a String>);
+
 impl Page<'_> {
     fn line(&mut self, line: &str) {
         self.text.push_str(line);
@@ -122,8 +125,8 @@ impl Page<'_> {
     }
 
     fn definition(&mut self, name: &str, definition: &TypeDef) -> Result<(), Error> {
-        // (word of WIT, rows of name, type and prose)
-        let (word, rows): (&str, Vec<(String, String, Option<&String>)>) = match &definition.kind {
+        // The word of WIT, and its rows.
+        let (word, rows): (&str, Vec<Row<'_>>) = match &definition.kind {
             TypeDefKind::Record(record) => {
                 let mut rows = Vec::new();
                 for field in &record.fields {

@@ -198,7 +198,7 @@ mod tests {
         let threads: Vec<_> = (0..4)
             .map(|_| {
                 let bucket = bucket.clone();
-                std::thread::spawn(move || (0..50).for_each(|_| drop(bucket.increment("count", 1).unwrap())))
+                std::thread::spawn(move || (0..50).for_each(|_| assert!(bucket.increment("count", 1).is_ok())))
             })
             .collect();
         threads.into_iter().for_each(|thread| thread.join().unwrap());

@@ -17,7 +17,8 @@ use wasm::plugins::worlds::Product;
 async fn load(directory: &Path, world: &str, name: &str, more: Value) -> Result<Product, Failed> {
     let plugins_dir = built(name).map_or_else(|| directory.to_owned(), |path| path.parent().unwrap().to_owned());
     let (cache_dir, data_dir) = (directory.join("cache"), directory.join("data"));
-    let loading = Loading::new(Config { plugins_dir, data_dir, cache_dir, fetch: None, node_name: "node".to_owned() }).unwrap();
+    let loading =
+        Loading::new(Config { plugins_dir, data_dir, cache_dir, fetch: None, node_name: "node".to_owned(), images_only: false }).unwrap();
     let mut spec = json!({ "world": world, "path": format!("{name}.wasm") });
     object::patch::merge::apply(&mut spec, &more);
     let object = Object::from_value(json!({ "metadata": { "name": name, "uid": "u" }, "spec": spec })).unwrap();

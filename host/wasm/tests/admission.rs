@@ -1,5 +1,5 @@
 //! Admission plugins: what they are told and answer.
-#![allow(clippy::unwrap_used)] // Helpers fail the test too.
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers fail the test too.
 
 #[path = "support/node.rs"]
 mod support;

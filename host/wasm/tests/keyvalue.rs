@@ -1,5 +1,5 @@
 //! `wasi:keyvalue` and `wasi:config` of containers: what is granted, what is shared, what stays.
-#![allow(clippy::unwrap_used)] // Helpers fail the test too.
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers fail the test too.
 
 #[path = "support/node.rs"]
 mod support;

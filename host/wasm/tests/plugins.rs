@@ -1,5 +1,5 @@
 //! Scheduler plugins: what they answer, and what becomes of those that misbehave.
-#![allow(clippy::unwrap_used)] // Helpers fail the test too.
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers fail the test too.
 
 #[path = "support/node.rs"]
 mod support;

@@ -1,5 +1,5 @@
 //! Every extension point of the scheduler's, by a component that does what its settings say.
-#![allow(clippy::unwrap_used)] // Helpers fail the test too.
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers fail the test too.
 
 #[path = "support/node.rs"]
 mod support;
@@ -38,7 +38,8 @@ async fn load(points: &[&str], config: Value) -> Option<Result<PluginRow, String
     let plugins_dir = built("plugin-points")?.parent().unwrap().to_owned();
     let directory = tempfile::tempdir().unwrap();
     let (cache_dir, data_dir) = (directory.path().join("cache"), directory.path().join("data"));
-    let loading = Loading::new(Config { plugins_dir, data_dir, cache_dir, fetch: None, node_name: "node".to_owned() }).unwrap();
+    let loading =
+        Loading::new(Config { plugins_dir, data_dir, cache_dir, fetch: None, node_name: "node".to_owned(), images_only: false }).unwrap();
     // A debug build compiles and runs slowly.
     let spec = json!({ "world": "scheduler", "path": "plugin-points.wasm", "config": config, "limits": { "timeoutMilliseconds": 5000 },
         "scheduler": { "extensionPoints": points, "scoreWeight": 3, "profiles": ["a", "b"] } });

@@ -71,8 +71,7 @@ pub struct Pool<E: Exports> {
     exports: E,
     given: Arc<Given>,
     limits: Limits,
-    // Boxed: they are handed around.
-    #[expect(clippy::vec_box, reason = "an instance moves between here and its calls")]
+    // Boxed: an instance moves between here and its calls.
     idle: Mutex<Vec<Box<Live<E::Guest>>>>,
     permits: Semaphore,
     counters: Arc<Counters>,

@@ -50,7 +50,7 @@ macro_rules! ask {
                         let Some($exports) = &guest.$interface else {
                             return Err(Failure::Guest(concat!("it is not loaded for ", stringify!($interface)).to_owned()));
                         };
-                        Ok($call.await?)
+                        $call.await.map_err(Failure::from)
                     }
                     .await;
                     if let Some(plugin) = &mut live.store.data_mut().plugin {
