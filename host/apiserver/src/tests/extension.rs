@@ -631,7 +631,7 @@ async fn plugins() {
                     "spec.limits.memoryMiB: Invalid value: -1: must be greater than zero",
                 ],
             ),
-            (spec(json!({ "path": null })), &["spec.image: Required value: must specify `image` or `path`"]),
+            (spec(json!({ "path": null })), &["spec.image: Required value: must specify one of `image`, `path`, `inline` and `configMap`"]),
             (spec(json!({ "image": "i" })), &["spec.path: Forbidden: may not be specified beside `image`"]),
         ],
     )
