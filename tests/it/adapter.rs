@@ -176,7 +176,7 @@ fn middleware_lets_only_known_callers_to_a_service() {
     let known = "Authorization: Bearer open-sesame\r\n";
     eventually("a known caller to be let in", || {
         let (status, text) = ask(cluster, &address, known)?;
-        if status == 200 && text.contains("Ahoy from") && text.contains("cache-control: private") { Ok(()) } else { Err(text) }
+        if status == 200 && text.contains("Hello from") && text.contains("cache-control: private") { Ok(()) } else { Err(text) }
     });
     for unknown in ["", "Authorization: Bearer wrong\r\n", "X-User: alice\r\n"] {
         let (status, text) = ask(cluster, &address, unknown).expect("the proxy answers");
