@@ -158,6 +158,9 @@ impl Loader {
         if settled {
             return;
         }
+        if !same {
+            plugin.told.failed = None;
+        }
         plugin.told.generation = object.generation();
         plugin.told.loading = true;
         if fresh {

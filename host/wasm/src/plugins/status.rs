@@ -86,7 +86,7 @@ impl Told {
 
     fn condition(&self, stage: Stage) -> (&'static str, &'static str, String) {
         match &self.failed {
-            _ if self.loading && stage != Stage::Ready => ("Unknown", "Loading", String::new()),
+            None if self.loading && stage != Stage::Ready => ("Unknown", "Loading", String::new()),
             Some(failed) if failed.stage == stage && stage != Stage::Ready => ("False", failed.reason, failed.message.clone()),
             Some(failed) if failed.stage < stage && stage != Stage::Ready => ("Unknown", "NotReached", String::new()),
             None | Some(_) if stage == Stage::Ready => match (&self.serving, &self.failed) {
