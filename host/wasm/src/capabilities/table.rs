@@ -225,7 +225,7 @@ mod tests {
     fn imports_belong_to_one_capability() {
         check("wasi:io/poll@0.2.0", Some("wasi:io"));
         check("wasi:http/outgoing-handler@0.2.9", Some("wasi:http"));
-        check("wasi:keyvalue/store@0.2.0-draft", None);
+        check("wasi:keyvalue/store@0.2.0-draft", Some("wasi:keyvalue"));
         check("coracle:plugin/log@1.0.0", Some("coracle:plugin/log"));
         check("coracle:plugin/secrets@1.1.0", Some("coracle:plugin/secrets"));
         check("coracle:plugin/none@1.1.0", None);
