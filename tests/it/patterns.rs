@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::read_to_string;
 use std::sync::OnceLock;
-use tests::{Cluster, Options, Space, eventually, paths};
+use tests::{Cluster, Options, Said, Space, eventually, paths};
 
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
@@ -31,31 +31,49 @@ fn pods(space: &Space, selector: &str) -> Vec<String> {
     found.lines().map(|line| line.trim_start_matches("pod/").to_owned()).collect()
 }
 
-fn redis(space: &Space, target: &[&str], command: &[&str]) -> String {
-    let args: Vec<&str> = ["exec"].iter().chain(target).chain(&["--", "redis-cli"]).chain(command).copied().collect();
-    space.ok(&args).trim().to_owned()
+/// The first process of the pod's OCI container, found by the pod's host name.
+const ENTER: &str = r#"
+for pid in $(ls /proc | grep '^[0-9]*$' | sort -n); do
+    if [ "$(cat /proc/$pid/root/etc/hostname 2>/dev/null)" = "$0" ]; then
+        exec nsenter --target $pid --mount --net --pid --root -- "$@"
+    fi
+done
+echo "no process of pod $0" >&2
+exit 1
+"#;
+
+/// Runs a command in the OCI container of a pod, by the kernel's namespaces: `kubectl exec` is not served yet.
+fn inside(space: &Space, pod: &str, command: &[&str]) -> Said {
+    let args: Vec<&str> = ["-c", ENTER, pod].iter().chain(command).copied().collect();
+    space.cluster().on_node("sh", &args)
+}
+
+fn redis(space: &Space, pod: &str, command: &[&str]) -> String {
+    let said = inside(space, pod, &[&["redis-cli"], command].concat());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    said.out.trim().to_owned()
 }
 
 /// How often each command was called at a server, by others than its primary.
 fn calls(space: &Space, pod: &str, command: &str) -> u64 {
-    let stats = redis(space, &[pod], &["info", "commandstats"]);
+    let stats = redis(space, pod, &["info", "commandstats"]);
     let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
     line.and_then(|line| line.split(',').next()).map_or(0, |count| count.parse().expect("a count"))
 }
 
 #[test]
-#[ignore = "asks Redis by kubectl exec, which is not served yet"]
 fn patterns_an_ambassador_spreads_reads_and_sends_writes_to_the_primary() {
     let space = cluster().space("ambassador");
     apply(&space, "redis-ambassador");
     rolled_out(&space, &["deployment/redis-primary", "deployment/redis-replicas", "deployment/redis-app"]);
-    let app = |command: &[&str]| redis(&space, &["deployment/redis-app", "-c", "app"], command);
+    let application = pods(&space, "app=redis-app").remove(0);
+    let app = |command: &[&str]| redis(&space, &application, command);
     let primary = pods(&space, "role=primary").remove(0);
     let replicas = pods(&space, "role=replica");
     assert_eq!(replicas.len(), 2);
 
     eventually("the ambassador to answer", || {
-        let said = space.run(&["exec", "deployment/redis-app", "-c", "app", "--", "redis-cli", "set", "colour", "green"]);
+        let said = inside(&space, &application, &["redis-cli", "set", "colour", "green"]);
         if said.out.trim() == "OK" { Ok(()) } else { Err(format!("{}{}", said.out, said.err)) }
     });
     let before: Vec<u64> = replicas.iter().map(|pod| calls(&space, pod, "get")).collect();
@@ -72,12 +90,12 @@ fn patterns_an_ambassador_spreads_reads_and_sends_writes_to_the_primary() {
         assert!(count >= 5, "{pod} was asked {count} times");
     }
     assert_eq!(calls(&space, &primary, "get"), at_primary, "reads do not reach the primary");
-    assert_eq!(redis(&space, &[&primary], &["get", "colour"]), "green");
+    assert_eq!(redis(&space, &primary, &["get", "colour"]), "green");
 
     // A transaction is one conversation with the primary, its reads too.
     let script = "printf 'MULTI\\nINCR n\\nGET n\\nEXEC\\n' | redis-cli";
-    let said = space.ok(&["exec", "deployment/redis-app", "-c", "app", "--", "sh", "-c", script]);
-    assert_eq!(said.lines().collect::<Vec<_>>(), ["OK", "QUEUED", "QUEUED", "1", "1"]);
+    let said = inside(&space, &application, &["sh", "-c", script]);
+    assert_eq!(said.out.lines().collect::<Vec<_>>(), ["OK", "QUEUED", "QUEUED", "1", "1"]);
     assert!(app(&["subscribe", "news"]).contains("the ambassador does not carry SUBSCRIBE"));
 
     // A replica goes: reads go on, by the other one and its successor.
@@ -131,12 +149,12 @@ fn patterns_one_replica_leads_and_another_takes_over() {
 }
 
 #[test]
-#[ignore = "asks Redis by kubectl exec, which is not served yet"]
 fn patterns_a_work_queue_does_every_item_once() {
     let space = cluster().space("work-queue");
     apply(&space, "work-queue");
     rolled_out(&space, &["deployment/redis", "deployment/worker"]);
-    let redis = |command: &[&str]| redis(&space, &["deployment/redis"], command);
+    let server = pods(&space, "app=redis").remove(0);
+    let redis = |command: &[&str]| redis(&space, &server, command);
     let items: Vec<String> = (0..20).map(|n| format!("item-{n}")).collect();
     let slow = "slow:8000";
     redis(&[&["lpush", "queue", slow], items.iter().map(String::as_str).collect::<Vec<_>>().as_slice()].concat());
@@ -165,12 +183,11 @@ fn patterns_a_work_queue_does_every_item_once() {
 }
 
 #[test]
-#[ignore = "its leaves are a StatefulSet, which no controller acts on yet"]
 fn patterns_scatter_gather_merges_what_the_leaves_answer() {
     let cluster = cluster();
     let space = cluster.space("scatter");
     apply(&space, "scatter-gather");
-    rolled_out(&space, &["statefulset/leaf", "deployment/root"]);
+    rolled_out(&space, &["deployment/leaf-0", "deployment/leaf-1", "deployment/leaf-2", "deployment/root"]);
     let address = format!("{}:80", space.get("service", "search")["spec"]["clusterIP"].as_str().expect("a Service has an address"));
     let search = |word: &str, answered: u64| {
         eventually(&format!("{answered} leaves to answer"), || {
@@ -187,10 +204,10 @@ fn patterns_scatter_gather_merges_what_the_leaves_answer() {
     assert_eq!(texts(&whole), ["a boat a boat a boat", "a boat on the lake", "the boat and the harbour"], "{whole:#}");
     assert_eq!(texts(&search("nothing", 3)), Vec::<String>::new());
 
-    space.ok(&["scale", "statefulset/leaf", "--replicas=2"]);
+    space.ok(&["scale", "deployment/leaf-2", "--replicas=0"]);
     let part = search("boat", 2);
     assert_eq!(texts(&part), ["a boat on the lake", "the boat and the harbour"], "{part:#}");
     assert_eq!(part["missing"][0]["leaf"], 2, "{part:#}");
-    space.ok(&["scale", "statefulset/leaf", "--replicas=3"]);
+    space.ok(&["scale", "deployment/leaf-2", "--replicas=1"]);
     assert_eq!(texts(&search("boat", 3)), texts(&whole));
 }

@@ -1,6 +1,6 @@
 //! `scatter-gather`: a search over documents that are spread over several pods. One component, two roles by `ROLE`:
 //!
-//! - `leaf` answers `/search?q=WORD` from the lines of `DOCUMENTS/<its number>` (the number at the end of `POD_NAME`).
+//! - `leaf` answers `/search?q=WORD` from the lines of `DOCUMENTS/NUMBER`.
 //! - `root` asks the leaves `LEAF-0.SERVICE`, `LEAF-1.SERVICE`, … (`LEAVES` of them, with `LEAF` and `SERVICE`) at the same time,
 //!   merges what comes within `TIMEOUT_MS`, and says who did not answer. A part of an answer is better than none.
 
@@ -27,7 +27,7 @@ fn setting(name: &str, default: &str) -> String {
 
 /// A hit is a line with the word; it scores by how often.
 fn leaf(word: &str) -> Value {
-    let number = setting("POD_NAME", "leaf-0").rsplit('-').next().unwrap_or_default().to_owned();
+    let number = setting("NUMBER", "0");
     let text = std::fs::read_to_string(format!("{}/{number}", setting("DOCUMENTS", "/documents"))).unwrap_or_default();
     let score = |line: &str| line.to_lowercase().split_whitespace().filter(|found| *found == word).count();
     let hits = text.lines().map(|line| (line, score(line))).filter(|(_, score)| *score > 0);
