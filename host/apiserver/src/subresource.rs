@@ -1,6 +1,5 @@
 //! Subresources beside `status`, which is the object itself: a row of [`table`] each.
 
-mod approval;
 pub mod binding;
 mod eviction;
 mod finalize;

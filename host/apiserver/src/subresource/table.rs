@@ -1,6 +1,6 @@
 //! Who answers which subresource. `""` as group and resource: of every kind that has it.
 
-use super::{Handler, approval, binding, eviction, finalize, log, scale, stream, token, whole};
+use super::{Handler, binding, eviction, finalize, log, scale, stream, token, whole};
 use registry::Kind;
 
 const ROWS: &[(&str, &str, &str, &dyn Handler)] = &[
@@ -11,7 +11,7 @@ const ROWS: &[(&str, &str, &str, &dyn Handler)] = &[
     ("", "pods", "resize", &whole::Whole),
     ("", "serviceaccounts", "token", &token::Token),
     ("", "namespaces", "finalize", &finalize::Finalize),
-    ("certificates.k8s.io", "certificatesigningrequests", "approval", &approval::Approval),
+    ("certificates.k8s.io", "certificatesigningrequests", "approval", &whole::Whole),
     ("", "", "scale", &scale::Scale),
     ("", "pods", "attach", &stream::Stream),
     ("", "pods", "exec", &stream::Stream),

@@ -1,5 +1,6 @@
 //! Subresources that are the object itself with fewer fields to write: `pods/ephemeralcontainers`, `pods/resize`
-//! (`pkg/registry/core/pod/storage/storage.go`). The kind's strategy knows which fields those are.
+//! (`pkg/registry/core/pod/storage/storage.go`), `certificatesigningrequests/approval`
+//! (`pkg/registry/certificates/certificates/storage/storage.go` ApprovalREST). The kind's strategy knows which fields those are.
 
 use super::Handler;
 use crate::call::{Call, Response, Target};
