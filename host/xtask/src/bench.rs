@@ -5,7 +5,8 @@ use anyhow::Result;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only these: idle, writes, writes-etcd, reads, reads-etcd, watches, wasm-pods, oci-pods, scheduling
+    /// Only these: idle, writes, writes-etcd, reads, reads-etcd, watches, wasm-pods, oci-pods, scheduling, plugin-calls,
+    /// plugin-nodes, plugin-admission, plugin-controllers, plugin-update, plugin-streams
     sections: Vec<String>,
 }
 

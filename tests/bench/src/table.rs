@@ -27,6 +27,43 @@ impl Drop for Table {
     }
 }
 
+/// A table with columns of its own.
+pub struct Grid {
+    title: String,
+    head: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Grid {
+    pub fn new(title: impl Into<String>, head: &[&'static str]) -> Self {
+        Self { title: title.into(), head: head.to_vec(), rows: Vec::new() }
+    }
+
+    /// One text for each column.
+    pub fn row<const N: usize>(&mut self, row: [String; N]) {
+        self.rows.push(row.into());
+    }
+}
+
+impl Drop for Grid {
+    fn drop(&mut self) {
+        let rule = vec!["---"; self.head.len()].join(" | ");
+        println!("\n### {}\n\n| {} |\n| {rule} |", self.title, self.head.join(" | "));
+        for row in &self.rows {
+            println!("| {} |", row.join(" | "));
+        }
+    }
+}
+
+/// In the unit that suits it.
+pub fn time(time: Duration) -> String {
+    match time.as_secs_f64() * 1e6 {
+        micros if micros < 1e3 => format!("{micros:.1} µs"),
+        micros if micros < 1e6 => format!("{:.2} ms", micros / 1e3),
+        micros => format!("{:.2} s", micros / 1e6),
+    }
+}
+
 pub fn millis(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1000.0)
 }

@@ -100,6 +100,8 @@ pub trait Resident: Send + Sync {
     fn memory_bytes(&self) -> u64;
     /// How many are kept.
     fn idle(&self) -> usize;
+    /// Drops those that wait: the next call makes a new one.
+    fn let_go(&self);
 }
 
 impl<E: super::pool::Exports> Resident for super::pool::Pool<E> {
@@ -108,6 +110,9 @@ impl<E: super::pool::Exports> Resident for super::pool::Pool<E> {
     }
     fn idle(&self) -> usize {
         Self::idle(self)
+    }
+    fn let_go(&self) {
+        Self::let_go(self);
     }
 }
 

@@ -42,7 +42,15 @@ impl Mirror {
     /// The instance has taken `table` in.
     pub fn told(&mut self, table: &NodeTable) {
         self.version = Some(table.version);
-        self.rows.clone_from(&table.nodes);
+        self.rows.truncate(table.nodes.len());
+        // Nearly all are as before: counting the references to thousands anew would cost more than the call.
+        for (known, node) in self.rows.iter_mut().zip(&table.nodes) {
+            if !Arc::ptr_eq(known, node) {
+                known.clone_from(node);
+            }
+        }
+        let known = self.rows.len();
+        self.rows.extend(table.nodes.iter().skip(known).cloned());
     }
 
     /// It is not known what the instance has.
@@ -156,8 +164,14 @@ mod tests {
         table.nodes = vec![table.nodes[2].clone(), table.nodes[1].clone()];
         assert_eq!(told(&mut mirror, &table), Some((false, 2, vec![(0, "c".to_owned())], vec![])));
 
+        // Two came.
+        table.version = 10;
+        table.nodes.extend([node("d", 0, 5), node("e", 0, 6)]);
+        assert_eq!(told(&mut mirror, &table), Some((false, 4, vec![(2, "d".to_owned()), (3, "e".to_owned())], vec![])));
+        assert!(mirror.rows.iter().zip(&table.nodes).all(|(known, node)| Arc::ptr_eq(known, node)));
+
         mirror.forget();
-        assert!(told(&mut mirror, &table).is_some_and(|delta| delta.0 && delta.2.len() == 2));
+        assert!(told(&mut mirror, &table).is_some_and(|delta| delta.0 && delta.2.len() == 4));
     }
 
     #[test]

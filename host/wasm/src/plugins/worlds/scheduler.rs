@@ -164,6 +164,9 @@ impl Resident for Plugin {
     fn idle(&self) -> usize {
         self.pools().map(|pool| pool.idle()).sum()
     }
+    fn let_go(&self) {
+        self.pools().for_each(|pool| pool.let_go());
+    }
 }
 
 #[cfg(test)]

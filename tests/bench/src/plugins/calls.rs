@@ -1,0 +1,168 @@
+//! Every shipped plugin, and a filter and an admission hook in every language: compiled, loaded from the cache, instantiated, called.
+
+use super::bed;
+use crate::table::{Grid, quantile, time};
+use interfaces::adapt::{Line, Origin, Source};
+use interfaces::middleware::Request;
+use interfaces::schedule::Points;
+use object::{Object, json};
+use std::sync::Arc;
+use std::time::Instant;
+use wasm::plugins::worlds::Product;
+
+const SHIPPED: [&str; 10] = [
+    "node-requirements",
+    "image-locality",
+    "node-cost",
+    "required-labels",
+    "image-registries",
+    "deny-privileged",
+    "resource-defaults",
+    "ttl-sweeper",
+    "static-site",
+    "simulated-cloud",
+];
+const LANGUAGES: [&str; 5] = ["c", "go", "javascript", "typescript", "python"];
+
+/// Loads, and instances made, whose median is told.
+const TIMES: usize = 20;
+const CALLS: usize = 2_000;
+
+pub fn run() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    let head = ["plugin", "KiB", "compile", "load, cached", "instantiate", "call, p50", "call, p99", "memory"];
+    let mut grid = Grid::new("Plugins: a component's way to its answer (no server; call: of 2,000)", &head);
+    for plugin in plugins() {
+        runtime.block_on(measure(&plugin, &mut grid));
+    }
+}
+
+fn plugins() -> Vec<Arc<Object>> {
+    let rules = json!([{"operations": ["*"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"]}]);
+    let mut all: Vec<Arc<Object>> = SHIPPED.iter().map(|name| bed::shipped(name)).collect();
+    all.push(bed::plugin("adapter-report", json!({"world": "adapter"})));
+    let users = json!({"users": "alice=open-sesame, bob=barrel-rider", "open": "/healthz"});
+    all.push(bed::plugin("middleware-auth", json!({"world": "http-middleware", "config": users})));
+    for language in LANGUAGES {
+        let filter = json!({
+            "world": "scheduler", "scheduler": {"extensionPoints": ["filter"]},
+            "grants": {"interfaces": ["wasi:cli", "wasi:filesystem", "wasi:sockets"]},
+            "limits": {"memoryMiB": 128, "timeoutMilliseconds": 10_000},
+        });
+        let mut admission = filter.clone();
+        (admission["world"], admission["admission"]) = (json!("admission"), json!({"rules": rules}));
+        all.extend([bed::plugin(&format!("{language}-filter"), filter), bed::plugin(&format!("{language}-admission"), admission)]);
+    }
+    // What was not built here, for want of its tools, is left out.
+    all.retain(|plugin| tests::paths::guests().join(plugin.str_at(&["spec", "path"])).is_file());
+    all
+}
+
+async fn measure(plugin: &Arc<Object>, grid: &mut Grid) {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let loading = bed::loading(folder.path());
+    let begin = Instant::now();
+    drop(bed::prepare(&loading, plugin).await);
+    let first = begin.elapsed();
+    let mut loads = Vec::new();
+    let mut prepared = None;
+    for _ in 0..TIMES {
+        let begin = Instant::now();
+        let made = bed::prepare(&loading, plugin).await;
+        loads.push(begin.elapsed());
+        prepared = Some(made);
+    }
+    let load = quantile(&mut loads, 0.5);
+    let prepared = prepared.expect("it was prepared");
+    let (product, resident) = (&prepared.loaded.product, &prepared.loaded.resident);
+    let mut calls = Vec::with_capacity(CALLS);
+    let mut answer = call(product).await;
+    for _ in 0..CALLS {
+        let begin = Instant::now();
+        answer = call(product).await;
+        calls.push(begin.elapsed());
+    }
+    let memory = resident.memory_bytes() / 1024;
+    let median = quantile(&mut calls, 0.5);
+    let mut firsts = Vec::new();
+    for _ in 0..TIMES {
+        resident.let_go();
+        let begin = Instant::now();
+        answer = answer.and(call(product).await);
+        firsts.push(begin.elapsed());
+    }
+    let size = std::fs::metadata(tests::paths::guests().join(plugin.str_at(&["spec", "path"]))).map(|m| m.len()).unwrap_or_default();
+    let name = match answer {
+        Ok(()) => plugin.name().to_owned(),
+        Err(error) => format!("{} ({error})", plugin.name()),
+    };
+    grid.row([
+        name,
+        format!("{}", size / 1024),
+        time(first.saturating_sub(load)),
+        time(load),
+        time(quantile(&mut firsts, 0.5).saturating_sub(median)),
+        time(median),
+        time(quantile(&mut calls, 0.99)),
+        format!("{memory} KiB"),
+    ]);
+}
+
+/// The call that is most usual in the plugin's world.
+async fn call(product: &Product) -> Result<(), String> {
+    let said = |error: &dyn std::fmt::Display| error.to_string();
+    match product {
+        Product::Scheduler(row) => {
+            let (pod, table) = (bed::view(&bed::pod()), bed::table(3));
+            if row.points.has(Points::FILTER) {
+                row.plugin.filter(&pod, &table, &[0, 1, 2]).await.map(drop).map_err(|e| said(&e))
+            } else {
+                row.plugin.score(&pod, &table, &[0, 1, 2]).await.map(drop).map_err(|e| said(&e))
+            }
+        }
+        Product::Admission(row) => {
+            let request = bed::creation();
+            let admitted = if row.validates { row.plugin.validate(&request).await } else { row.plugin.mutate(&request).await };
+            admitted.map(drop).map_err(|e| said(&e))
+        }
+        Product::Adapter(row) => {
+            let line = Line { time: 1, text: b"0001ITEM 0002 LEFT-HANDED HAMMER  45.50   3".to_vec(), continues: false };
+            row.adapter.process(&origin(), &[], &[line]).await.map(drop).map_err(|e| said(&e))
+        }
+        Product::Middleware(row) => row.middleware.on_request(&request(), None).await.map(drop).map_err(|e| said(&e)),
+        Product::Cloud(row) => {
+            let Some(balancers) = row.provider.load_balancer() else { return Err("it has no load balancers".to_owned()) };
+            let service =
+                bed::object(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "shop", "uid": "u"}}));
+            balancers.get_load_balancer_name("bench", &service).await.map(drop).map_err(|e| said(&e))
+        }
+        Product::Controller(row) => row.plugin.declare().await.map(drop).map_err(|e| said(&e)),
+    }
+}
+
+pub fn origin() -> Origin {
+    Origin {
+        namespace: "shop".to_owned(),
+        pod: "web".to_owned(),
+        uid: "u".to_owned(),
+        container: "main".to_owned(),
+        attempt: 0,
+        source: Source::Stdout,
+        path: String::new(),
+        arguments: Vec::new(),
+    }
+}
+
+fn request() -> Request {
+    let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+    Request {
+        method: "GET".to_owned(),
+        path: "/items?page=2".to_owned(),
+        authority: "shop".to_owned(),
+        headers: vec![header("accept", "*/*"), header("authorization", "Bearer open-sesame"), header("user-agent", "bench")],
+        client: "10.0.0.9".to_owned(),
+        namespace: "shop".to_owned(),
+        service: "web".to_owned(),
+        port: 80,
+    }
+}
