@@ -1,6 +1,7 @@
 //! Images for examples and tests, made from distribution packages: no registry of images is needed.
 //!
-//! Each is an archive as `docker save` writes it, in [`paths::images`]; one that is there is kept.
+//! Each is an archive as `docker save` writes it, in [`paths::images`]; one that is there is kept while its recipe has the same
+//! revision.
 
 use crate::run::{self, say};
 use crate::{paths, setup};
@@ -16,6 +17,8 @@ struct Recipe {
     file: &'static str,
     /// As pods refer to it.
     name: &'static str,
+    /// Counted up with every change of what is in it.
+    revision: u32,
     packages: &'static [&'static str],
     make: fn(&Path, &Path) -> Result<()>,
     config: fn() -> Value,
@@ -25,6 +28,7 @@ const RECIPES: [Recipe; 3] = [
     Recipe {
         file: "busybox.tar",
         name: "coracle.dev/examples/busybox:v1",
+        revision: 1,
         packages: &["busybox-static"],
         make: busybox,
         config: || json!({ "Cmd": ["sh"] }),
@@ -32,13 +36,15 @@ const RECIPES: [Recipe; 3] = [
     Recipe {
         file: "redis.tar",
         name: "coracle.dev/test/redis:v1",
-        packages: &["redis-server", "redis-tools"],
+        revision: 2,
+        packages: &["redis-server", "redis-tools", "busybox-static"],
         make: redis,
         config: || json!({ "Cmd": ["redis-server", "--protected-mode", "no", "--save", ""], "WorkingDir": "/data", "ExposedPorts": { "6379/tcp": {} } }),
     },
     Recipe {
         file: "nginx.tar",
         name: "coracle.dev/test/nginx:v1",
+        revision: 1,
         packages: &["nginx", "nginx-light"],
         make: nginx,
         config: || json!({ "Entrypoint": ["nginx"], "Cmd": ["-g", "daemon off;"], "ExposedPorts": { "80/tcp": {} } }),
@@ -72,12 +78,15 @@ fn build_those(wanted: impl Fn(&Recipe) -> bool) -> Result<Vec<PathBuf>> {
     let mut archives = Vec::new();
     for recipe in RECIPES.iter().filter(|r| wanted(r)) {
         let archive = dir.join(recipe.file);
-        if !archive.is_file() {
+        let revision = dir.join(format!("{}.revision", recipe.file));
+        let made = fs::read_to_string(&revision).ok().and_then(|text| text.trim().parse::<u32>().ok()).unwrap_or(1);
+        if !archive.is_file() || made != recipe.revision {
             say(format!("making the image {}", recipe.name));
             let work = dir.join(format!(".{}", recipe.file));
             let _ = fs::remove_dir_all(&work);
             make(recipe, &work, &archive).with_context(|| format!("making the image {}", recipe.name))?;
             fs::remove_dir_all(&work)?;
+            fs::write(&revision, recipe.revision.to_string())?;
         }
         archives.push(archive);
     }
@@ -106,7 +115,9 @@ fn busybox(packages: &Path, root: &Path) -> Result<()> {
     Ok(())
 }
 
+/// With a shell, for probes.
 fn redis(packages: &Path, root: &Path) -> Result<()> {
+    busybox(packages, root)?;
     fs::create_dir_all(root.join("data"))?;
     for name in ["redis-server", "redis-cli"] {
         program(packages, root, &format!("usr/bin/{name}"), name)?;
