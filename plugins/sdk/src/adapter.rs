@@ -1,4 +1,21 @@
 //! Stream adapters: what a container writes, on its way into the log.
+//!
+//! ```no_run
+//! use coracle_plugin::adapter::{Adapter, Answer, Line, Origin};
+//!
+//! /// Each line says which container wrote it.
+//! struct Named;
+//!
+//! impl Adapter for Named {
+//!     fn process(origin: Origin, _carry: Vec<u8>, lines: Vec<Line>) -> Result<Answer, String> {
+//!         let named = |line: &Line| line.with(format!("{}: {}", origin.container, line.lossy()));
+//!         Ok(Answer::lines(lines.iter().map(named).collect()))
+//!     }
+//! }
+//!
+//! coracle_plugin::adapter!(Named);
+//! # fn main() {}
+//! ```
 
 pub use crate::bindings::adapt::exports::coracle::plugin::adapt::{Answer, Kind, Line, Origin, Sample, Source};
 

@@ -1,4 +1,29 @@
 //! Admission hooks: what is about to be written, judged or changed.
+//!
+//! ```no_run
+//! use coracle_plugin::admission::{Change, Denial, Mutate, Notes, Patch, Request, Validate};
+//!
+//! struct Names;
+//!
+//! impl Validate for Names {
+//!     fn validate(request: &Request, _notes: &mut Notes) -> Result<(), Denial> {
+//!         if request.name.len() > 20 {
+//!             return Err(Denial::new("the name is too long").field("metadata.name", "at most 20 characters"));
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! impl Mutate for Names {
+//!     fn mutate(request: &Request, notes: &mut Notes) -> Result<Change, Denial> {
+//!         notes.warn("who made it is written down");
+//!         Ok(Patch::new().add("/metadata/annotations", serde_json::json!({"made-by": request.user.name})).into())
+//!     }
+//! }
+//!
+//! coracle_plugin::admission!(validate: Names, mutate: Names);
+//! # fn main() {}
+//! ```
 
 pub use crate::bindings::mutate::exports::coracle::plugin::mutate::{Change, Outcome};
 pub use crate::bindings::platform::admission_types::{Cause, Denial, Notes, Operation, Request, User};

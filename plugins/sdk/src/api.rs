@@ -152,7 +152,16 @@ mod json {
 /// Kinds of `k8s-openapi` know where they are.
 #[cfg(feature = "k8s")]
 impl Gvr {
-    /// `Gvr::of::<k8s_openapi::api::core::v1::Pod>()`.
+    /// ```no_run
+    /// use coracle_plugin::api::{Failure, Gvr};
+    /// use k8s_openapi::api::core::v1::Pod;
+    ///
+    /// fn images(namespace: &str) -> Result<Vec<String>, Failure> {
+    ///     let pods: Vec<Pod> = Gvr::of::<Pod>().query().namespace(namespace).fields(&["spec.containers.image"]).all()?;
+    ///     let containers = pods.into_iter().filter_map(|pod| pod.spec).flat_map(|spec| spec.containers);
+    ///     Ok(containers.filter_map(|container| container.image).collect())
+    /// }
+    /// ```
     pub fn of<T: k8s_openapi::Resource>() -> Self {
         Self::new(T::GROUP, T::VERSION, T::URL_PATH_SEGMENT)
     }

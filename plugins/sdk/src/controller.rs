@@ -1,4 +1,34 @@
 //! Controllers: what to watch, and what to do about one object.
+//!
+//! ```no_run
+//! use coracle_plugin::api::Gvr as Kind;
+//! use coracle_plugin::controller::{Controller, Declaration, Failure, Gvr, Outcome, Request, Watch};
+//! use serde_json::{Value, json};
+//!
+//! /// Every namespace has a ConfigMap with its name.
+//! struct Welcome;
+//!
+//! impl Controller for Welcome {
+//!     fn declare() -> Result<Vec<Declaration>, String> {
+//!         let namespaces = Watch::all(Gvr::new("", "v1", "namespaces")).fields(&["metadata.labels"]);
+//!         Ok(vec![Declaration::new("namespaces", namespaces)])
+//!     }
+//!
+//!     fn reconcile(request: Request) -> Result<Outcome, Failure> {
+//!         let Some(namespace) = request.object::<Value>()?.filter(|_| !request.deleting) else { return Ok(Outcome::Done) };
+//!         let name = &request.key.name;
+//!         let wanted = json!({
+//!             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "welcome", "namespace": name},
+//!             "data": {"labels": namespace["metadata"]["labels"].to_string()},
+//!         });
+//!         Kind::new("", "v1", "configmaps").named(name, "welcome").apply(&wanted)?;
+//!         Ok(Outcome::Done)
+//!     }
+//! }
+//!
+//! coracle_plugin::controller!(Welcome);
+//! # fn main() {}
+//! ```
 
 pub use crate::bindings::platform::owner::set_controller;
 pub use crate::bindings::reconcile::exports::coracle::plugin::reconcile::{

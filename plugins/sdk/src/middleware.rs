@@ -1,4 +1,23 @@
 //! HTTP middleware: requests and responses on their way to and from a Service.
+//!
+//! ```no_run
+//! use coracle_plugin::middleware::{Changes, Decision, OnRequest, Request};
+//!
+//! /// Nobody but the machine itself sees `/admin`.
+//! struct Local;
+//!
+//! impl OnRequest for Local {
+//!     fn handle(request: Request, _body: Option<Vec<u8>>) -> Result<Decision, String> {
+//!         if request.path.starts_with("/admin") && request.client != "127.0.0.1" {
+//!             return Ok(Decision::respond(403, "not from here\n"));
+//!         }
+//!         Ok(Decision::Next(Changes::none().set("x-client", &request.client)))
+//!     }
+//! }
+//!
+//! coracle_plugin::middleware!(request: Local);
+//! # fn main() {}
+//! ```
 
 pub use crate::bindings::on_request::exports::coracle::plugin::on_request::{Changes, Decision};
 pub use crate::bindings::on_response::exports::coracle::plugin::on_response::Changes as ResponseChanges;

@@ -1,9 +1,16 @@
 //! Scheduler plugins: what to refuse and what to prefer, told per node; batches, bit sets and the mirror of the nodes are kept here.
+//! Every other extension point is a trait, too.
 
+mod export;
+mod points;
 mod table;
 
-pub use crate::bindings::platform::schedule_types::{Amounts, Entry, Image, Pod, Taint, Usage};
+pub use crate::bindings::platform::running_pods::list as running_pods;
+pub use crate::bindings::platform::schedule_types::{Amounts, Entry, Image, Pod, Rejection, Taint, Usage};
+/// The pods that wait because a plugin's `permit` said so.
+pub use crate::bindings::platform::waiting_pods as waiting;
 pub use crate::bindings::platform::whole_pod::json as whole_pod;
+pub use points::*;
 pub use table::{Labels, Row, Table};
 
 /// One row of the node table, whole.
@@ -16,6 +23,29 @@ use std::borrow::Cow;
 const REASONS: usize = 64;
 
 /// Takes nodes out of a pod's choice. `N` is what is kept of a node: the whole of it, [`Labels`], or a type of your own.
+///
+/// ```no_run
+/// use coracle_plugin::scheduler::{Filter, Node, Pod, Verdict};
+///
+/// /// Refuses nodes whose name does not begin as the pod asks for.
+/// struct NamePrefix(String);
+///
+/// impl Filter for NamePrefix {
+///     fn of(pod: &Pod) -> Result<Option<Self>, String> {
+///         Ok(pod.annotation("example.org/node-prefix").map(|prefix| Self(prefix.to_owned())))
+///     }
+///
+///     fn judge(&self, node: &Node) -> Verdict {
+///         if node.name.starts_with(&self.0) {
+///             return Verdict::Pass;
+///         }
+///         Verdict::never(format!("node(s) are not named {}*", self.0))
+///     }
+/// }
+///
+/// coracle_plugin::scheduler!(filter: NamePrefix);
+/// # fn main() {}
+/// ```
 pub trait Filter<N: Row = Node>: Sized {
     /// What this pod asks for. `None`: it goes anywhere, and no node is looked at.
     ///
@@ -28,6 +58,25 @@ pub trait Filter<N: Row = Node>: Sized {
 }
 
 /// Prefers some nodes to others.
+///
+/// ```no_run
+/// use coracle_plugin::scheduler::{Node, Pod, Score};
+///
+/// struct Empty;
+///
+/// impl Score for Empty {
+///     fn of(_pod: &Pod) -> Result<Option<Self>, String> {
+///         Ok(Some(Self))
+///     }
+///
+///     fn score(&self, node: &Node) -> u8 {
+///         100u32.saturating_sub(node.usage.pods) as u8
+///     }
+/// }
+///
+/// coracle_plugin::scheduler!(score: Empty);
+/// # fn main() {}
+/// ```
 pub trait Score<N: Row = Node>: Sized {
     /// What this pod likes. `None`: no opinion about it.
     ///
@@ -133,50 +182,8 @@ pub fn score<N: Row, S: Score<N>>(table: &Table<N>, pod: &Pod, candidates: &[u32
     candidates.iter().map(|number| Ok(score.score(table.row(*number)?).min(100))).collect()
 }
 
-/// Makes types the exports of this component: `scheduler!(filter: F, score: S)`, or one of them. With `nodes: N` first, that is what
-/// is kept of the nodes.
-#[macro_export]
-macro_rules! scheduler {
-    (nodes: $row:ty, $($point:ident: $type:ty),+ $(,)?) => {
-        #[doc(hidden)]
-        pub struct CoraclePlugin;
-
-        ::std::thread_local! {
-            static CORACLE_NODES: ::std::cell::RefCell<$crate::scheduler::Table<$row>> = const { ::std::cell::RefCell::new($crate::scheduler::Table::new()) };
-        }
-
-        impl $crate::bindings::node_table::exports::coracle::plugin::node_table::Guest for CoraclePlugin {
-            fn sync(delta: $crate::bindings::node_table::exports::coracle::plugin::node_table::Delta) -> Result<(), String> {
-                CORACLE_NODES.with_borrow_mut(|table| table.apply(delta))
-            }
-        }
-        $crate::bindings::node_table::export!(CoraclePlugin with_types_in $crate::bindings::node_table);
-
-        $($crate::__scheduler_point!($point, $row, $type);)+
-    };
-    ($($point:ident: $type:ty),+ $(,)?) => { $crate::scheduler!(nodes: $crate::scheduler::Node, $($point: $type),+); };
-}
-
 #[doc(hidden)]
-#[macro_export]
-macro_rules! __scheduler_point {
-    (filter, $row:ty, $type:ty) => {
-        impl $crate::bindings::filter::exports::coracle::plugin::filter::Guest for CoraclePlugin {
-            fn filter(
-                pod: $crate::scheduler::Pod,
-                candidates: Vec<u32>,
-            ) -> Result<$crate::bindings::filter::exports::coracle::plugin::filter::Verdicts, String> {
-                CORACLE_NODES.with_borrow(|table| $crate::scheduler::filter::<$row, $type>(table, &pod, &candidates))
-            }
-        }
-        $crate::bindings::filter::export!(CoraclePlugin with_types_in $crate::bindings::filter);
-    };
-    (score, $row:ty, $type:ty) => {
-        impl $crate::bindings::score::exports::coracle::plugin::score::Guest for CoraclePlugin {
-            fn score(pod: $crate::scheduler::Pod, candidates: Vec<u32>) -> Result<Vec<u8>, String> {
-                CORACLE_NODES.with_borrow(|table| $crate::scheduler::score::<$row, $type>(table, &pod, &candidates))
-            }
-        }
-        $crate::bindings::score::export!(CoraclePlugin with_types_in $crate::bindings::score);
-    };
+pub fn raw_score<N: Row, S: RawScore<N>>(table: &Table<N>, pod: &Pod, candidates: &[u32]) -> Result<Vec<i64>, String> {
+    let Some(score) = S::of(pod)? else { return Ok(Vec::new()) };
+    candidates.iter().map(|number| Ok(score.score(table.row(*number)?))).collect()
 }

@@ -59,9 +59,16 @@ impl<N: Row> Table<N> {
             *self.place(number)? = Some(N::new(node));
         }
         for (number, usage) in delta.usages {
-            if let Some(row) = self.place(number)? {
-                row.used(usage);
-            }
+            self.used(number, usage)?;
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// As for [`Table::apply`].
+    pub(super) fn used(&mut self, number: u32, usage: Usage) -> Result<(), String> {
+        if let Some(row) = self.place(number)? {
+            row.used(usage);
         }
         Ok(())
     }
@@ -76,8 +83,21 @@ impl<N: Row> Table<N> {
         self.rows.get(number as usize).and_then(Option::as_ref).ok_or_else(|| format!("candidate {number} is not in the table"))
     }
 
+    /// Those of these numbers, in their order.
+    ///
+    /// # Errors
+    /// As for [`Table::row`].
+    pub fn those(&self, numbers: &[u32]) -> Result<Vec<&N>, String> {
+        numbers.iter().map(|number| self.row(*number)).collect()
+    }
+
     /// All nodes, for what is counted over the cluster.
     pub fn rows(&self) -> impl Iterator<Item = &N> {
         self.rows.iter().flatten()
+    }
+
+    /// All nodes with their numbers.
+    pub fn numbered(&self) -> impl Iterator<Item = (u32, &N)> {
+        (0..).zip(&self.rows).filter_map(|(number, row)| Some((number, row.as_ref()?)))
     }
 }
