@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 /// Examples that are templates, too: language as its folder and as templates call it, role, world.
 const LANGUAGES: [(&str, &str); 5] = [("c", "c"), ("go", "go"), ("javascript", "js"), ("typescript", "ts"), ("python", "python")];
+/// The same of Rust, where only the sources are: the example's package is one of ours.
+const RUST: [(&str, &str); 4] =
+    [("filter", "scheduler-filter"), ("admission", "admission"), ("controller", "controller"), ("cloud", "cloud-provider")];
 const ROLES: [(&str, &str); 2] = [("filter", "scheduler-filter"), ("admission", "admission")];
 
 fn main() -> io::Result<()> {
@@ -30,6 +33,10 @@ fn main() -> io::Result<()> {
             }
             templates.extend(files);
         }
+    }
+    for (role, world) in RUST {
+        let sources = root.join("guest-examples/rust").join(role).join("src");
+        templates.extend(folder(&sources, &format!("rust/{world}/src/"))?);
     }
     table(&mut source, "TEMPLATES", "Files of new projects.", templates);
     fs::write(out.join("embedded.rs"), source)

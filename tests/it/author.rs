@@ -1,7 +1,7 @@
 //! The road of a plugin's author: new, build, test, inspect, push, apply – and a pod feels it.
 
 use crate::registry::serve;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tests::{Cluster, Options, paths};
@@ -34,13 +34,28 @@ fn workshop(name: &str) -> PathBuf {
     folder
 }
 
+/// Templates in Rust: of each world, and what `inspect` finds in the component.
+const WORLDS: [(&str, &str); 10] = [
+    ("adapter", "adapter"),
+    ("admission", "admission"),
+    ("cloud-provider", "cloud-provider-basic"),
+    ("controller", "controller"),
+    ("http-middleware", "http-middleware"),
+    ("scheduler", "scheduler"),
+    ("scheduler-filter", "scheduler-filter"),
+    ("scheduler-score", "scheduler-score"),
+    ("workload-command", "wasi:cli/command"),
+    ("workload-http", "wasi:http/proxy"),
+];
+
 #[test]
 fn author_templates_in_rust_build_and_pass_their_cases() {
     let folder = workshop("templates");
     let list = ok(&folder, &["new", "--list"]);
-    let worlds: Vec<&str> = list.lines().filter_map(|line| line.strip_prefix("--world ")?.strip_suffix(" --lang rust")).collect();
-    assert!(worlds.len() >= 4, "{list}");
-    for world in worlds {
+    let mut listed: Vec<&str> = list.lines().filter_map(|line| line.strip_prefix("--world ")?.strip_suffix(" --lang rust")).collect();
+    listed.sort_unstable();
+    assert_eq!(listed, WORLDS.map(|(world, _)| world));
+    for (world, found) in WORLDS {
         let name = format!("new-{world}");
         ok(&folder, &["new", "--world", world, "--lang", "rust", &name]);
         let project = folder.join(&name);
@@ -50,8 +65,9 @@ fn author_templates_in_rust_build_and_pass_their_cases() {
         assert!(said.contains(" passed"), "{world}: {said}");
         let said = ok(&project, &["bench", "--calls", "3"]);
         assert!(said.contains("p99"), "{world}: {said}");
-        let found: Value = serde_json::from_str(&ok(&project, &["inspect", "-o", "json"])).expect("it is JSON");
-        assert_eq!((&found["grants"], &found["refused"]), (&serde_json::json!([]), &serde_json::json!([])), "{world}: {found}");
+        let inspected: Value = serde_json::from_str(&ok(&project, &["inspect", "-o", "json"])).expect("it is JSON");
+        assert_eq!((&inspected["grants"], &inspected["refused"]), (&json!([]), &json!([])), "{world}: {inspected}");
+        assert!(inspected["worlds"].as_array().is_some_and(|worlds| worlds.contains(&json!(found))), "{world}: {inspected}");
     }
 }
 

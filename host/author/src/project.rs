@@ -36,8 +36,13 @@ impl Language {
         }
     }
 
-    pub fn of(short: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|language| language.short() == short)
+    /// By that name, or in full.
+    pub fn of(name: &str) -> Option<Self> {
+        match name {
+            "javascript" => Some(Self::Javascript),
+            "typescript" => Some(Self::Typescript),
+            _ => Self::ALL.into_iter().find(|language| language.short() == name),
+        }
     }
 }
 
@@ -92,13 +97,18 @@ impl Project {
         self.settings.component.as_deref().unwrap_or(&self.settings.world)
     }
 
+    /// Whether it is a program for pods, and no plugin.
+    pub fn is_workload(&self) -> bool {
+        self.settings.world == "workload"
+    }
+
     pub fn wit(&self) -> PathBuf {
         self.folder.join(self.settings.wit.as_deref().unwrap_or(Path::new("wit")))
     }
 
-    /// Where the WasmPlugin stands that loads it.
+    /// Where the WasmPlugin stands that loads it, or the objects that run it.
     pub fn manifest(&self) -> PathBuf {
-        self.folder.join("wasmplugin.yaml")
+        self.folder.join(if self.is_workload() { "manifest.yaml" } else { "wasmplugin.yaml" })
     }
 
     /// Where recorded cases are.
@@ -131,6 +141,10 @@ mod tests {
         check("name = \"a\"", Err("missing field `world`"));
         check("name = \"a\"\nworld = \"x\"\nlanguage = \"cobol\"", Err("unknown variant `cobol`"));
         check("name = \"a\"\nworld = \"x\"\nlanguage = \"c\"\nlang = \"c\"", Err("unknown field `lang`"));
+        assert_eq!(
+            ["ts", "typescript", "js", "javascript", "cobol"].map(Language::of).map(|found| found.map(Language::short)),
+            [Some("ts"), Some("ts"), Some("js"), Some("js"), None]
+        );
         let nowhere = Project::open(Path::new("/nonexistent")).unwrap_err().to_string();
         assert!(nowhere.contains("coracle plugin new"), "{nowhere}");
     }

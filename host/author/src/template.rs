@@ -1,12 +1,13 @@
 //! A new project, written from the embedded templates: `templates/<language>/common/` has what every world of a language has,
 //! `templates/<language>/<world>/` the source, `templates/worlds/<world>/` manifest and cases, which are the same in every
-//! language. The sources of languages other than Rust are those of `guest-examples/`.
+//! language. Most sources are those of `guest-examples/`.
 
 use crate::contract;
 use crate::embedded::{SDK, TEMPLATES};
 use crate::error::at;
 use crate::project::{self, Language, Settings};
 use crate::{Error, Project};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Stands for the plugin's name in templates.
@@ -35,11 +36,14 @@ pub fn create(folder: &Path, world: &str, language: Language) -> Result<Project,
         return Err(Error::Exists { path: folder.to_owned() });
     }
     let settings = Settings { name: name.clone(), world: spec_world(world).to_owned(), language, component: component(world), wit: None };
+    let workload = settings.world == "workload";
     let text = toml::to_string(&settings).map_err(|error| Error::Project { path: folder.to_owned(), cause: error.to_string() })?;
     let mut all = vec![(PathBuf::from(project::FILE), text), (PathBuf::from(".gitignore"), "build/\ntarget/\nnode_modules/\n".to_owned())];
     all.extend(files.into_iter().map(|(path, text)| (path, text.replace(NAME, &name))));
-    all.extend(contract::files().iter().map(|(path, text)| (Path::new("wit").join(path), (*text).to_owned())));
-    if language == Language::Rust && world != "workload" {
+    if !workload {
+        all.extend(contract::files().iter().map(|(path, text)| (Path::new("wit").join(path), (*text).to_owned())));
+    }
+    if language == Language::Rust && !workload {
         all.extend(SDK.iter().map(|(path, text)| (Path::new(SDK_FOLDER).join(path), (*text).to_owned())));
     }
     write_all(folder, all)?;
@@ -66,26 +70,35 @@ pub fn known() -> Vec<(String, Language)> {
 fn spec_world(template: &str) -> &str {
     match template {
         "scheduler-filter" | "scheduler-score" => "scheduler",
+        "workload-http" | "workload-command" => "workload",
         other => other,
     }
 }
 
+/// The world of the contract to build for, where it is a part of that one. Those of workloads are WASI's.
 fn component(template: &str) -> Option<String> {
-    (spec_world(template) != template).then(|| template.to_owned())
+    match template {
+        "scheduler-filter" | "scheduler-score" => Some(template.to_owned()),
+        // Its machines have neither zones of their own nor routes.
+        "cloud-provider" => Some("cloud-provider-basic".to_owned()),
+        _ => None,
+    }
 }
 
 fn files(world: &str, language: Language) -> Option<Vec<(PathBuf, String)>> {
     let (common, own) = (format!("{}/common/", language.short()), format!("{}/{world}/", language.short()));
     let beside = format!("worlds/{world}/");
-    let place = |path: &str| {
-        let inside = [&common, &own, &beside].into_iter().find_map(|folder| path.strip_prefix(folder.as_str()))?;
+    if !TEMPLATES.iter().any(|(path, _)| path.starts_with(&own)) {
+        return None;
+    }
+    let mut files = BTreeMap::new();
+    // A file of the world's own is in place of one that all share.
+    for folder in [&common, &beside, &own] {
+        let inside = TEMPLATES.iter().filter_map(|(path, text)| Some((path.strip_prefix(folder.as_str())?, *text)));
         // Named so that nothing takes a template for a package of ours.
-        Some(PathBuf::from(inside.strip_suffix(".template").unwrap_or(inside)))
-    };
-    TEMPLATES
-        .iter()
-        .any(|(path, _)| path.starts_with(&own))
-        .then(|| TEMPLATES.iter().filter_map(|(path, text)| Some((place(path)?, (*text).to_owned()))).collect())
+        files.extend(inside.map(|(path, text)| (PathBuf::from(path.strip_suffix(".template").unwrap_or(path)), text.to_owned())));
+    }
+    Some(files.into_iter().collect())
 }
 
 /// Kubernetes' rule for an object's name; the first sign is a letter, for languages that use it as a word.
@@ -139,7 +152,8 @@ mod tests {
             assert!(std::fs::read_dir(project.cases()).unwrap().count() > 0, "{world}: no cases");
             let manifest = std::fs::read_to_string(project.manifest()).unwrap();
             assert!(!manifest.contains(NAME) && manifest.contains(&project.settings.name), "{manifest}");
-            assert!(folder.join("wit/worlds.wit").is_file());
+            assert_eq!(folder.join("wit/worlds.wit").is_file(), !project.is_workload(), "{world}");
+            assert!(folder.join("README.md").is_file(), "{world}: no README");
             let again = create(&folder, &world, language).unwrap_err().to_string();
             assert!(again.contains("is there already"), "{again}");
         }

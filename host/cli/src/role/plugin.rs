@@ -9,6 +9,8 @@ mod inspect;
 mod new;
 mod push;
 mod test;
+mod trial;
+mod workload;
 
 use anyhow::{Context, Result};
 use author::Project;

@@ -25,6 +25,7 @@ mod watches;
 mod work;
 
 pub use crds::{Crd, Deletion};
+pub use work::cut;
 
 use client::{Client, UserInfo};
 use feed::Feeds;

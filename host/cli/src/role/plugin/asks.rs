@@ -2,13 +2,14 @@
 
 mod adapter;
 mod admission;
+mod cloud;
 mod controller;
 mod middleware;
 mod scheduler;
 
 use super::bed::Bed;
 use super::cases::Case;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use object::{Object, Value};
 use serde_json::Map;
 use wasm::plugins::worlds::Product;
@@ -23,8 +24,8 @@ pub async fn ask(bed: &Bed, case: &Case) -> Result<Map<String, Value>> {
         Product::Admission(row) => admission::ask(bed, row, case).await?,
         Product::Adapter(row) => adapter::ask(row, case).await?,
         Product::Middleware(row) => middleware::ask(row, case).await?,
-        Product::Cloud(_) => bail!("a cloud provider is asked by the cloud controllers of a server, not by cases"),
-        Product::Controller(row) => controller::ask(row, case).await?,
+        Product::Cloud(row) => cloud::ask(row, case).await?,
+        Product::Controller(row) => controller::ask(bed, row, case).await?,
     };
     let writes = bed.writes();
     if !writes.is_empty() {
@@ -44,8 +45,24 @@ fn object(case: &Case, key: &str) -> Result<Option<Object>> {
     }
 }
 
+/// What is in the cluster when the plugin is asked: `objects`, and the `object` that a controller is asked about.
+pub fn present(case: &Case) -> Result<Vec<Object>> {
+    let mut all = objects(case, "objects")?;
+    if let Some(object) = object(case, "object")?
+        && !all.iter().any(|other| same(other, &object))
+    {
+        all.push(object);
+    }
+    Ok(all)
+}
+
+/// Whether two objects are of one kind and name.
+pub fn same(one: &Object, other: &Object) -> bool {
+    (one.gvk(), one.namespace(), one.name()) == (other.gvk(), other.namespace(), other.name())
+}
+
 /// The objects under `key`.
-pub fn objects(case: &Case, key: &str) -> Result<Vec<Object>> {
+fn objects(case: &Case, key: &str) -> Result<Vec<Object>> {
     let list = case.given.get(key).and_then(Value::as_array).into_iter().flatten();
     list.map(|value| Object::from_value(value.clone()).with_context(|| format!("{}: `{key}` has something that is no object", case.name)))
         .collect()

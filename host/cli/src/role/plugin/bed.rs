@@ -1,6 +1,7 @@
 //! Where a plugin is tried: an API server with an empty store in this process, and the plugin loaded by the server's own code, with
 //! its own service account and the rights that its manifest gives it. What it writes is written down on the way.
 
+use super::asks::same;
 use anyhow::{Context, Result, anyhow, bail};
 use apiserver::ApiServer;
 use async_trait::async_trait;
@@ -28,18 +29,10 @@ pub struct Subject {
 
 impl Subject {
     /// # Errors
-    /// The manifest cannot be read, or has not exactly one WasmPlugin.
-    pub fn read(manifest: &Path, component: PathBuf) -> Result<Self> {
-        let text = std::fs::read_to_string(manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
-        let mut plugins = Vec::new();
-        let mut others = Vec::new();
-        for document in serde_yaml_ng::Deserializer::from_str(&text) {
-            let value: Value = serde::Deserialize::deserialize(document).with_context(|| format!("manifest {}", manifest.display()))?;
-            let Some(object) = Object::from_value(value) else { continue };
-            if object.str_at(&["kind"]) == "WasmPlugin" { plugins.push(object) } else { others.push(object) }
-        }
-        let [plugin] = <[Object; 1]>::try_from(plugins)
-            .map_err(|found| anyhow!("{} has {} WasmPlugins; it needs one", manifest.display(), found.len()))?;
+    /// There is not exactly one WasmPlugin.
+    pub fn of(objects: Vec<Object>, component: PathBuf) -> Result<Self> {
+        let (plugins, others): (Vec<_>, Vec<_>) = objects.into_iter().partition(|object| object.str_at(&["kind"]) == "WasmPlugin");
+        let [plugin] = <[Object; 1]>::try_from(plugins).map_err(|found| anyhow!("it has {} WasmPlugins; it needs one", found.len()))?;
         Ok(Self { component, plugin, others })
     }
 }
@@ -53,8 +46,8 @@ pub struct Bed {
     pub prepared_in: std::time::Duration,
     /// What the plugin wrote, as requests in short form.
     writes: Arc<Mutex<Vec<Value>>>,
-    /// Names of objects by their uid, which differ in each run.
-    uids: Vec<(String, String)>,
+    /// The objects that were there first, as they were stored.
+    made: Vec<Object>,
 }
 
 impl Bed {
@@ -70,11 +63,11 @@ impl Bed {
         api.bootstrap().await?;
         let user = UserInfo::component("system:admin", &[MASTERS]);
         let admin = Client::in_process(Router::new(api.service()), registry, user);
-        let mut bed = Fresh { admin: &admin, uids: Vec::new() };
+        let mut bed = Fresh { admin: &admin, made: Vec::new() };
         for object in subject.others.iter().chain(objects) {
             bed.put(object).await?;
         }
-        let uids = bed.uids;
+        let made = bed.made;
         let plugin = bed_plugin(&admin, subject, config).await?;
 
         let plugins_dir = subject.component.parent().map(Path::to_path_buf).unwrap_or_default();
@@ -97,12 +90,24 @@ impl Bed {
         let begin = std::time::Instant::now();
         let prepared =
             loading.prepare(&Arc::new(plugin), None, around).await.map_err(|failed| anyhow!("it cannot be loaded: {}", failed.message))?;
-        Ok(Self { _api: api, admin, prepared, prepared_in: begin.elapsed(), writes, uids })
+        Ok(Self { _api: api, admin, prepared, prepared_in: begin.elapsed(), writes, made })
     }
 
     /// As the administrator.
     pub fn client(&self) -> &Client {
         &self.admin
+    }
+
+    /// An object of a case as it was stored: with its uid and defaults. What a case says of its deletion stays.
+    pub fn stored(&self, object: &Object) -> Object {
+        let Some(made) = self.made.iter().find(|made| same(made, object)) else { return object.clone() };
+        let mut made = made.to_value();
+        if let (Some(deleted), Some(metadata)) =
+            (object.at(&["metadata", "deletionTimestamp"]), made.get_mut("metadata").and_then(Value::as_object_mut))
+        {
+            metadata.insert("deletionTimestamp".to_owned(), deleted.clone());
+        }
+        Object::from_value(made).unwrap_or_default()
     }
 
     /// What the plugin wrote since the last time this was asked.
@@ -113,9 +118,9 @@ impl Bed {
     /// `value` with what differs from run to run taken out: uids become the names of their objects, resource versions go.
     pub fn steady(&self, value: Value) -> Value {
         match value {
-            Value::String(text) => match self.uids.iter().find(|(uid, _)| *uid == text) {
-                Some((_, name)) => Value::String(format!("<uid of {name}>")),
-                None => Value::String(text),
+            Value::String(text) => match self.made.iter().find(|object| object.uid() == text) {
+                Some(object) if !text.is_empty() => Value::String(format!("<uid of {} {}>", object.str_at(&["kind"]), object.name())),
+                _ => Value::String(text),
             },
             Value::Array(list) => Value::Array(list.into_iter().map(|value| self.steady(value)).collect()),
             Value::Object(map) => Value::Object(
@@ -154,7 +159,7 @@ async fn bed_plugin(admin: &Client, subject: &Subject, config: Option<&Value>) -
 /// Objects on their way into a fresh API server.
 struct Fresh<'a> {
     admin: &'a Client,
-    uids: Vec<(String, String)>,
+    made: Vec<Object>,
 }
 
 impl Fresh<'_> {
@@ -166,12 +171,12 @@ impl Fresh<'_> {
             self.namespace(&namespace).await?;
         }
         let refused = |error: client::Error| anyhow!("{} is refused: {}", what(), error.chain());
-        let made = api.create(&namespace, object).await.map_err(refused)?;
-        self.uids.push((made.uid().to_owned(), format!("{} {}", made.str_at(&["kind"]), made.name())));
+        let mut made = api.create(&namespace, object).await.map_err(refused)?;
         if let Some(status) = object.at(&["status"]) {
             let patch = Patch::Merge(json!({ "status": status }));
-            api.patch(&namespace, object.name(), Some("status"), &patch).await.map_err(refused)?;
+            made = api.patch(&namespace, object.name(), Some("status"), &patch).await.map_err(refused)?;
         }
+        self.made.push(made);
         Ok(())
     }
 
@@ -180,7 +185,7 @@ impl Fresh<'_> {
             Object::from_value(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).unwrap_or_default();
         match self.admin.api(&client::gvr::namespaces()).create("", &namespace).await {
             Ok(_) => Ok(()),
-            Err(error) if error.is_conflict() => Ok(()),
+            Err(error) if error.is_already_exists() => Ok(()),
             Err(error) => bail!("namespace {name} is refused: {}", error.chain()),
         }
     }

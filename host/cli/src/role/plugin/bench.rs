@@ -1,10 +1,10 @@
 //! `coracle plugin bench`: what a call costs, by the cases that `test` has.
 
-use super::asks::{self, objects};
-use super::bed::Bed;
 use super::test::Tried;
+use super::trial::Trial;
 use super::{runtime, thousands};
 use anyhow::{Context, Result, bail};
+use serde_json::Map;
 use std::time::{Duration, Instant};
 
 #[derive(clap::Args, Debug)]
@@ -24,7 +24,7 @@ pub fn run(args: &Args) -> Result<()> {
     if args.calls == 0 {
         bail!("--calls must be at least 1");
     }
-    let size = std::fs::metadata(&subject.component).with_context(|| format!("cannot read {}", subject.component.display()))?.len();
+    let size = std::fs::metadata(subject.component()).with_context(|| format!("cannot read {}", subject.component().display()))?.len();
     let cache = tempfile::tempdir().context("cannot make a temporary folder")?;
     let runtime = runtime()?;
     println!("component {} bytes", thousands(size));
@@ -35,29 +35,30 @@ pub fn run(args: &Args) -> Result<()> {
             if args.filter.as_ref().is_some_and(|text| !case.name.contains(text)) {
                 continue;
             }
-            let given = objects(&case, "objects")?;
-            let config = case.given.get("config");
             if !compiled {
                 // By itself, so that it does not count as the first case's load.
                 let begin = Instant::now();
-                drop(runtime.block_on(Bed::make(&subject, cache.path(), config, &given))?);
-                println!("{:<40} {:>10}", "(compile, check and load for the first time)", shown(begin.elapsed()));
+                let trial = runtime.block_on(Trial::make(&subject, cache.path(), &case))?;
+                let took = begin.elapsed();
+                runtime.block_on(trial.end(&mut Map::new()))?;
+                println!("{:<40} {:>10}", "(compile, check and load for the first time)", shown(took));
                 compiled = true;
             }
-            let bed = runtime.block_on(Bed::make(&subject, cache.path(), config, &given))?;
-            let loaded = bed.prepared_in;
+            let trial = runtime.block_on(Trial::make(&subject, cache.path(), &case))?;
+            let loaded = trial.prepared_in();
             let mut times = Vec::with_capacity(args.calls);
             let begin = Instant::now();
-            let first = runtime.block_on(timed(&bed, &case))?;
+            let first = runtime.block_on(timed(&trial, &case))?;
             for _ in 1..args.calls {
-                times.push(runtime.block_on(timed(&bed, &case))?);
+                times.push(runtime.block_on(timed(&trial, &case))?);
             }
             let all = begin.elapsed();
             times.sort_unstable();
             let at = |share: usize| times.get((times.len().saturating_sub(1)) * share / 100).copied().unwrap_or(first);
             let name: String = case.name.chars().take(40).collect();
             let rate = (args.calls as f64 / all.as_secs_f64()) as u64;
-            let memory = bed.prepared.loaded.resident.memory_bytes() / 1024;
+            let memory = runtime.block_on(trial.memory_bytes()) / 1024;
+            runtime.block_on(trial.end(&mut Map::new()))?;
             println!(
                 "{name:<40} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
                 shown(loaded),
@@ -73,9 +74,9 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-async fn timed(bed: &Bed, case: &super::cases::Case) -> Result<Duration> {
+async fn timed(trial: &Trial<'_>, case: &super::cases::Case) -> Result<Duration> {
     let begin = Instant::now();
-    let answer = asks::ask(bed, case).await?;
+    let answer = trial.ask(case).await?;
     let time = begin.elapsed();
     match answer.get("error").and_then(|error| error.as_str()) {
         Some(error) => bail!("{}: {error}", case.name),

@@ -28,9 +28,9 @@ pub fn run(args: &Args) -> Result<()> {
     // What must be granted is told when it is news: now, and not when the cluster refuses it.
     let found = inspect::look(&out)?;
     if !found.grants.is_empty() {
-        println!("it needs spec.grants.interfaces: [{}]", found.grants.join(", "));
+        println!("it needs {}", found.needs());
     }
-    if !found.worlds.iter().any(|world| *world == project.settings.world || world == project.world()) {
+    if !found.is_workload() && !found.worlds.iter().any(|world| *world == project.settings.world || world == project.world()) {
         println!("warning: it has not all exports of world {}; `coracle plugin inspect` shows what it has", project.world());
     }
     Ok(())

@@ -100,14 +100,12 @@ impl File {
     }
 }
 
-/// In what an answer differs from what is expected: a line for each key, empty when it does not.
+/// In what an answer differs from what is expected: two lines for each place that does, empty when none does. Only keys that are
+/// expected are looked at; below them everything counts.
 pub fn differences(expect: &Map<String, Value>, answer: &Map<String, Value>) -> Vec<String> {
     let mut found = Vec::new();
     for (key, wanted) in expect {
-        let got = answer.get(key).unwrap_or(&Value::Null);
-        if got != wanted {
-            found.push(format!("{key}: expected {wanted}\n{:width$}  got      {got}", "", width = key.len()));
-        }
+        differs(key, Some(wanted), answer.get(key), &mut found);
     }
     if !expect.contains_key("error")
         && let Some(error) = answer.get("error")
@@ -115,6 +113,36 @@ pub fn differences(expect: &Map<String, Value>, answer: &Map<String, Value>) -> 
         found.push(format!("it failed: {}", error.as_str().unwrap_or_default()));
     }
     found
+}
+
+fn differs(place: &str, wanted: Option<&Value>, got: Option<&Value>, found: &mut Vec<String>) {
+    match (wanted, got) {
+        (Some(Value::Object(wanted)), Some(Value::Object(got))) => {
+            let more = got.keys().filter(|key| !wanted.contains_key(*key));
+            for key in wanted.keys().chain(more) {
+                differs(&format!("{place}.{key}"), wanted.get(key), got.get(key), found);
+            }
+        }
+        (Some(Value::Array(wanted)), Some(Value::Array(got))) => {
+            for number in 0..wanted.len().max(got.len()) {
+                differs(&format!("{place}[{number}]"), wanted.get(number), got.get(number), found);
+            }
+        }
+        // What is not there is as good as null.
+        (wanted, got) => {
+            let (wanted, got) = (wanted.unwrap_or(&Value::Null), got.unwrap_or(&Value::Null));
+            if wanted != got {
+                found.push(format!("{place}\n  expected {}\n  got      {}", shown(wanted), shown(got)));
+            }
+        }
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        value => value.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -157,8 +185,29 @@ mod tests {
         check(json!({}), json!({"filter": {}}), 0);
         check(json!({"filter": {}}), json!({"filter": {}, "score": {}}), 0);
         check(json!({"filter": {"a": "b"}}), json!({"filter": {}}), 1);
+        check(json!({"filter": {}}), json!({"filter": {"a": "b", "c": "d"}}), 2);
+        check(json!({"lines": ["a", "b"]}), json!({"lines": ["a", "c", "d"]}), 2);
+        check(json!({"preEnqueue": null}), json!({}), 0);
+        check(json!({"a": {}}), json!({"a": []}), 1);
         check(json!({"filter": {}}), json!({"error": "trap"}), 2);
         check(json!({"error": "trap"}), json!({"error": "trap"}), 0);
+    }
+
+    #[test]
+    fn differences_name_their_place() {
+        let (Value::Object(expect), Value::Object(answer)) = (
+            json!({"writes": [{"verb": "apply", "object": {"data": {"text": "hello"}}}], "outcome": "done"}),
+            json!({"writes": [{"verb": "apply", "object": {"data": {"text": "hallo"}}}, {"verb": "delete"}], "outcome": "done"}),
+        ) else {
+            unreachable!()
+        };
+        assert_eq!(
+            differences(&expect, &answer),
+            [
+                "writes[0].object.data.text\n  expected \"hello\"\n  got      \"hallo\"",
+                "writes[1]\n  expected nothing\n  got      {\"verb\":\"delete\"}"
+            ]
+        );
     }
 
     #[test]

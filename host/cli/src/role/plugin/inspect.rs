@@ -7,7 +7,10 @@ use author::contract::{Contract, base};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
-use wasm::capabilities::{ALL, GRANTABLE, PLATFORM};
+use wasm::capabilities::{ALL, GRANTABLE, PLATFORM, WORKLOAD, WORKLOAD_GRANTABLE};
+
+/// What pods run: an export, and the world of WASI's that it makes.
+const WORKLOADS: [(&str, &str); 2] = [("wasi:http/incoming-handler", "wasi:http/proxy"), ("wasi:cli/run", "wasi:cli/command")];
 
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -24,11 +27,11 @@ pub struct Found {
     pub file: String,
     pub bytes: u64,
     pub digest: String,
-    /// Worlds of this version's contract whose exports it has; the fullest first.
+    /// Worlds of this version's contract whose exports it has, the fullest first; or WASI's, of what pods run.
     pub worlds: Vec<String>,
     pub exports: Vec<String>,
     pub imports: Vec<String>,
-    /// For `spec.grants.interfaces`.
+    /// For `spec.grants.interfaces`; of a workload, for the annotation `coracle.dev/grants`.
     pub grants: Vec<String>,
     /// Imports that no plugin can have.
     pub refused: Vec<String>,
@@ -36,6 +39,23 @@ pub struct Found {
     pub versions: Vec<String>,
     /// This program's contract.
     pub contract: String,
+}
+
+impl Found {
+    /// Whether a pod runs it, and no WasmPlugin loads it.
+    pub fn is_workload(&self) -> bool {
+        WORKLOADS.iter().any(|(_, world)| self.worlds.iter().any(|found| found == world))
+    }
+
+    /// Where its grants are to be written.
+    pub fn needs(&self) -> String {
+        let names = self.grants.join(", ");
+        if self.is_workload() {
+            format!("the annotation coracle.dev/grants: {names}")
+        } else {
+            format!("spec.grants.interfaces: [{names}]")
+        }
+    }
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -62,7 +82,7 @@ fn text(found: &Found) -> String {
     list("imports", &found.imports);
     let versions = if found.versions.is_empty() { "-".to_owned() } else { found.versions.join(", ") };
     list("contract", &[format!("{versions} (this program has {})", found.contract)]);
-    let grants = if found.grants.is_empty() { "none".to_owned() } else { format!("spec.grants.interfaces: [{}]", found.grants.join(", ")) };
+    let grants = if found.grants.is_empty() { "none".to_owned() } else { found.needs() };
     list("grants", &[grants]);
     list("refused", &found.refused);
     let mut text: String = rows.iter().map(|(name, value)| format!("{name:<10}{value}\n")).collect();
@@ -78,8 +98,16 @@ pub fn look(path: &Path) -> Result<Found> {
     let described = component::describe(&bytes, &path.display().to_string())?;
     let contract = Contract::embedded()?;
     let worlds = contract.worlds();
-    let fit = described.worlds(&worlds);
-    let (grants, refused) = grants(&described.imports);
+    let mut fit: Vec<String> = described.worlds(&worlds).iter().map(|names| names.world.clone()).collect();
+    let mut offer = (PLATFORM, GRANTABLE);
+    if fit.is_empty() {
+        let exports = |name: &str| described.exports.iter().any(|export| base(export) == name);
+        fit.extend(WORKLOADS.iter().filter(|(export, _)| exports(export)).map(|(_, world)| (*world).to_owned()));
+        if !fit.is_empty() {
+            offer = (WORKLOAD, WORKLOAD_GRANTABLE);
+        }
+    }
+    let (grants, refused) = grants(&described.imports, offer);
     let versions: BTreeSet<&str> = described
         .imports
         .iter()
@@ -91,7 +119,7 @@ pub fn look(path: &Path) -> Result<Found> {
         file: path.display().to_string(),
         bytes: bytes.len() as u64,
         digest: image::digest_of(&bytes),
-        worlds: fit.iter().map(|names| names.world.clone()).collect(),
+        worlds: fit,
         versions: versions.into_iter().map(str::to_owned).collect(),
         exports: described.exports,
         imports: described.imports,
@@ -101,14 +129,14 @@ pub fn look(path: &Path) -> Result<Found> {
     })
 }
 
-/// What `spec.grants` must name for these imports, and which of them cannot be granted.
-fn grants(imports: &[String]) -> (Vec<String>, Vec<String>) {
+/// What must be granted for these imports, and which of them cannot be; by what is always there, and what can be granted.
+fn grants(imports: &[String], (always, grantable): (&[&str], &[&str])) -> (Vec<String>, Vec<String>) {
     let mut grants = BTreeSet::new();
     let mut refused = Vec::new();
     for import in imports.iter().filter(|import| !base(import).starts_with("coracle:plugin/")) {
         match ALL.iter().find(|capability| capability.covers(import)).map(|capability| capability.name) {
-            Some(name) if PLATFORM.contains(&name) => {}
-            Some(name) if GRANTABLE.contains(&name) => drop(grants.insert(name.to_owned())),
+            Some(name) if always.contains(&name) => {}
+            Some(name) if grantable.contains(&name) => drop(grants.insert(name.to_owned())),
             _ => refused.push(import.clone()),
         }
     }
@@ -123,7 +151,7 @@ mod tests {
     fn imports_become_grants() {
         let check = |imports: &[&str], expect: (&[&str], &[&str])| {
             let imports: Vec<String> = imports.iter().map(|import| (*import).to_owned()).collect();
-            let (granted, refused) = grants(&imports);
+            let (granted, refused) = grants(&imports, (PLATFORM, GRANTABLE));
             assert_eq!(
                 (granted, refused),
                 (expect.0.iter().map(|g| (*g).to_owned()).collect(), expect.1.iter().map(|r| (*r).to_owned()).collect())

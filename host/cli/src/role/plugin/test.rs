@@ -1,8 +1,7 @@
 //! `coracle plugin test`: the component against recorded cases, by the server's own code, without a cluster.
 
-use super::asks::{self, objects};
-use super::bed::{Bed, Subject};
 use super::cases::{self, Case, File, differences};
+use super::trial::{Subject, Trial};
 use super::{Folder, runtime};
 use anyhow::{Context, Result, bail};
 use object::Value;
@@ -29,7 +28,8 @@ pub struct Tried {
     /// The component [default: build/NAME.wasm of the project]
     #[arg(long, value_name = "FILE")]
     component: Option<PathBuf>,
-    /// The manifest with the WasmPlugin, and with the roles and definitions that belong to it [default: the project's]
+    /// The manifest with the WasmPlugin and the roles and definitions that belong to it, or with the Pod of a workload [default: the
+    /// project's]
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     /// A case file, or a folder of them [default: cases/ of the project]
@@ -106,8 +106,10 @@ fn verdict(record: bool, case: &Case, answer: &Map<String, Value>) -> Vec<String
     }
 }
 
-/// One case, in a cluster of its own.
+/// One case, in surroundings of its own.
 async fn one(subject: &Subject, cache: &Path, case: &Case) -> Result<Map<String, Value>> {
-    let bed = Bed::make(subject, cache, case.given.get("config"), &objects(case, "objects")?).await?;
-    asks::ask(&bed, case).await
+    let trial = Trial::make(subject, cache, case).await?;
+    let mut answer = trial.ask(case).await?;
+    trial.end(&mut answer).await?;
+    Ok(answer)
 }

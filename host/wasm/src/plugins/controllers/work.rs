@@ -155,7 +155,7 @@ async fn set_finalizers(api: &Api, object: &Object, more: Option<&str>, less: Op
 }
 
 /// The object with the fields that were asked for, and what every object has.
-fn cut(object: &Object, fields: &[String]) -> Object {
+pub fn cut(object: &Object, fields: &[String]) -> Object {
     if fields.is_empty() {
         return object.clone();
     }

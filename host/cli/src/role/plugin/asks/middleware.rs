@@ -46,24 +46,41 @@ async fn asked(
     }
     match decision {
         Decision::Next(changes) => {
-            let told = json!({
-                "method": changes.method, "path": changes.path, "authority": changes.authority,
-                "remove": changes.remove, "set": shown(&changes.set), "context": String::from_utf8_lossy(&changes.context),
-            });
-            answer.insert("next".to_owned(), told);
+            let text = |text: Option<String>| text.map(Value::String);
+            let context = (!changes.context.is_empty()).then(|| json!(String::from_utf8_lossy(&changes.context)));
+            let told = [
+                ("method", text(changes.method)),
+                ("path", text(changes.path)),
+                ("authority", text(changes.authority)),
+                ("remove", listed(&changes.remove)),
+                ("set", shown(&changes.set)),
+                ("context", context),
+            ];
+            answer.insert("next".to_owned(), said(told));
             if row.middleware.sees_responses() {
                 let changes = row.middleware.on_response(request, response, &changes.context).await?;
-                let told = json!({ "status": changes.status, "remove": changes.remove, "set": shown(&changes.set) });
-                answer.insert("response".to_owned(), told);
+                let status = changes.status.map(|status| json!(status));
+                let told = [("status", status), ("remove", listed(&changes.remove)), ("set", shown(&changes.set))];
+                answer.insert("response".to_owned(), said(told));
             }
         }
         Decision::Respond(response, body) => {
-            let told = json!({ "status": response.status, "headers": shown(&response.headers), "body": String::from_utf8_lossy(&body) });
-            answer.insert("respond".to_owned(), told);
+            let body = (!body.is_empty()).then(|| json!(String::from_utf8_lossy(&body)));
+            let told = [("status", Some(json!(response.status))), ("headers", shown(&response.headers)), ("body", body)];
+            answer.insert("respond".to_owned(), said(told));
         }
         Decision::NeedBody(most) => drop(answer.insert("needBody".to_owned(), json!(most))),
     }
     Ok(())
+}
+
+/// What there is to say, and no more.
+fn said<const N: usize>(told: [(&str, Option<Value>); N]) -> Value {
+    Value::Object(told.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect())
+}
+
+fn listed(names: &[String]) -> Option<Value> {
+    (!names.is_empty()).then(|| json!(names))
 }
 
 /// A mapping of names to texts.
@@ -72,6 +89,16 @@ fn headers(given: &Value) -> Vec<Header> {
     all.map(|(name, value)| (name.to_lowercase(), value.as_str().unwrap_or_default().as_bytes().to_vec())).collect()
 }
 
-fn shown(headers: &[Header]) -> Value {
-    headers.iter().map(|(name, value)| json!([name, String::from_utf8_lossy(value)])).collect()
+/// The same; a name that occurs several times has a list.
+fn shown(headers: &[Header]) -> Option<Value> {
+    let mut all: Map<String, Value> = Map::new();
+    for (name, value) in headers {
+        let value = json!(String::from_utf8_lossy(value));
+        match all.get_mut(name) {
+            None => drop(all.insert(name.clone(), value)),
+            Some(Value::Array(list)) => list.push(value),
+            Some(first) => *first = json!([first.clone(), value]),
+        }
+    }
+    (!all.is_empty()).then_some(Value::Object(all))
 }
