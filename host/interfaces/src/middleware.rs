@@ -54,6 +54,16 @@ pub enum Decision {
     NeedBody(usize),
 }
 
+/// Headers of one hop, not of the message (RFC 9110 section 7.6.1), beside what `connection` names.
+pub const HOP: &[&str] =
+    &["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "transfer-encoding", "upgrade"];
+
+/// Headers that say how long the body is, or which connection it goes over: the proxy's business.
+pub const FRAMING: &[&str] = &["content-length", "te", "trailer", "host"];
+
+/// What a plugin may answer: nothing that another answer follows.
+pub const STATUSES: std::ops::RangeInclusive<u16> = 200..=599;
+
 /// Longest body that a plugin sees or answers (`wit/middleware.wit`).
 pub const LONGEST_BODY: usize = 1 << 20;
 

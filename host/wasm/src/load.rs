@@ -7,6 +7,7 @@
 mod growth;
 
 use crate::engine::Engine;
+use interfaces::schedule::PluginError;
 use sha2::{Digest, Sha256};
 use std::hash::{Hash, Hasher};
 use std::io::Write;
@@ -41,6 +42,8 @@ pub enum Error {
     Mismatch { what: String, cause: String },
     #[error("{what} exports none of {}: there is nothing to run", .wanted.join(", "))]
     NoExport { what: String, wanted: Vec<&'static str> },
+    #[error("{what} cannot be started: {cause}")]
+    Start { what: String, cause: PluginError },
     #[error("{what}: {cause}")]
     Settings { what: String, cause: String },
     #[error("cannot use the code cache {path}: {source}")]

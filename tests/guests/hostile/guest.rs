@@ -3,6 +3,9 @@
 //! A guest exports everything its world has. What a test says nothing about answers with zeros, which every world takes for a
 //! friendly answer: `ok`, no opinion, nothing to do. So a case is the one function that does not.
 
+mod answer;
+
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -15,12 +18,15 @@ const SYNC: ManglingAndAbi = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
 pub const ANSWER: u32 = 1024;
 /// Where `realloc` begins, anew with each call.
 const HEAP: u32 = 65_536;
+/// Where answers lie that a case gives: behind the heap of any call.
+const ANSWERS: u32 = 4 * HEAP;
 
 /// A component in the making.
 #[derive(Clone, Default)]
 pub struct Guest {
     world: String,
     bodies: BTreeMap<String, String>,
+    answers: BTreeMap<String, Value>,
     imports: Vec<(String, String)>,
     fields: String,
     realloc: Option<String>,
@@ -39,6 +45,18 @@ impl Guest {
     /// What an export does: `filter#filter` and a body of wasm text that leaves its result. Parameters are `(local.get 0)`, ….
     pub fn on(mut self, export: &str, body: &str) -> Self {
         self.bodies.insert(export.to_owned(), body.to_owned());
+        self
+    }
+
+    /// What an export answers: see [`answer`].
+    pub fn answers(mut self, export: &str, answer: Value) -> Self {
+        self.answers.insert(export.to_owned(), answer);
+        self
+    }
+
+    /// Takes that back.
+    pub fn without_answer(mut self, export: &str) -> Self {
+        self.answers.remove(export);
         self
     }
 
@@ -87,6 +105,13 @@ impl Guest {
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
         let encoded = ComponentEncoder::default().validate(true).module(&module).and_then(|mut encoder| encoder.encode());
         encoded.unwrap_or_else(|error| panic!("{error:?}\n{text}"))
+    }
+
+    /// The result that an export answers with in memory, if it does.
+    pub fn answers_in_memory(&self, export: &str) -> bool {
+        let (resolve, world) = self.resolve();
+        let found = self.functions(&resolve, world).into_iter().find(|(key, function)| short(&resolve, key, function) == export);
+        found.is_some_and(|(_, function)| resolve.wasm_signature(AbiVariant::GuestExport, function).retptr)
     }
 
     /// Names of all exported functions of the world: `filter#filter`.
@@ -140,7 +165,24 @@ impl Guest {
             let own = identifier(name);
             text += &format!("(import {module:?} {field:?} (func ${own} {}))\n", types(&signature.params, &signature.results));
         }
-        text += &format!("(memory (export \"memory\") {})\n(global $top (mut i32) (i32.const {HEAP}))\n", self.pages);
+        let mut layout = answer::Layout::new(resolve, ANSWERS);
+        let mut bodies = self.bodies.clone();
+        for (key, function) in self.functions(resolve, world) {
+            let name = short(resolve, key, function);
+            if let (Some(value), Some(ty)) = (self.answers.get(&name), &function.result) {
+                let at = layout.put(ty, value);
+                bodies.insert(name, format!("(i32.const {at})"));
+            }
+        }
+        layout.finish();
+        let bytes: String = layout.bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let data = format!("(data (i32.const {ANSWERS}) \"{bytes}\")\n");
+        let end = if layout.bytes.is_empty() { 0 } else { ANSWERS as usize + layout.bytes.len() + layout.zeros };
+        let pages = self.pages.max(u32::try_from(end.div_ceil(65_536)).unwrap());
+        if !layout.bytes.is_empty() {
+            text += &data;
+        }
+        text += &format!("(memory (export \"memory\") {pages})\n(global $top (mut i32) (i32.const {HEAP}))\n");
         let grow = format!(
             "(local $at i32)
             (local.set $at (i32.and (i32.add (global.get $top) (i32.sub (local.get 2) (i32.const 1))) (i32.sub (i32.const 0) (local.get 2))))
@@ -155,7 +197,7 @@ impl Guest {
             let export = WasmExport::Func { interface: Some(key), func: function, kind: WasmExportKind::Normal };
             let name = resolve.wasm_export_name(SYNC, export);
             let signature = resolve.wasm_signature(AbiVariant::GuestExport, function);
-            let body = match self.bodies.get(&short(resolve, key, function)) {
+            let body = match bodies.get(&short(resolve, key, function)) {
                 Some(body) => body.clone(),
                 None => match signature.results.first() {
                     None => String::new(),
@@ -169,7 +211,7 @@ impl Guest {
             let types = types(&signature.params, &signature.results);
             text += &format!("(func (export {name:?}) {types} {body} (global.set $top (i32.const {HEAP})))\n");
         }
-        for name in self.bodies.keys() {
+        for name in bodies.keys().chain(self.answers.keys()) {
             let known = self.functions(resolve, world).into_iter().any(|(key, function)| short(resolve, key, function) == *name);
             assert!(known, "the world {} does not export {name}", self.world);
         }

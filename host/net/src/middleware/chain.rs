@@ -5,7 +5,7 @@ use super::headers;
 use super::proxy::{Body, collect, plain};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Method, StatusCode};
-use interfaces::middleware::{self, Decision, LONGEST_BODY, MiddlewareRow, MiddlewareSet, RequestChanges};
+use interfaces::middleware::{self, Decision, LONGEST_BODY, MiddlewareRow, MiddlewareSet, RequestChanges, STATUSES};
 use interfaces::schedule::FailurePolicy;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -189,8 +189,8 @@ fn change(response: &mut http::Response<Body>, changes: &middleware::ResponseCha
 fn status(code: u16) -> Result<StatusCode, String> {
     StatusCode::from_u16(code)
         .ok()
-        .filter(|_| (200..=599).contains(&code))
-        .ok_or_else(|| format!("it gave status {code}, which is none of 200 to 599"))
+        .filter(|_| STATUSES.contains(&code))
+        .ok_or_else(|| format!("it gave status {code}, which is none of {} to {}", STATUSES.start(), STATUSES.end()))
 }
 
 fn answer(given: &middleware::Response, body: Vec<u8>) -> Result<http::Response<Body>, String> {

@@ -1,14 +1,7 @@
 //! Heads of requests and responses as plugins see them, and the changes that they want.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use interfaces::middleware::Header;
-
-/// Of one hop, not of the message (RFC 9110 section 7.6.1), beside what `connection` names.
-const HOP: &[&str] =
-    &["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "transfer-encoding", "upgrade"];
-
-/// They say how long the body is, or which connection it goes over: the proxy's business.
-const FRAMING: &[&str] = &["content-length", "te", "trailer", "host"];
+use interfaces::middleware::{FRAMING, HOP, Header};
 
 /// Takes away what is of the connection that the message came by. `te: trailers` stays: gRPC asks for it end to end.
 pub fn strip_hop(headers: &mut HeaderMap) {

@@ -21,6 +21,9 @@ use wasmtime::component::{Instance, InstancePre};
 /// Of what a plugin says of its failure: it comes to stand in events (at most 1,024 bytes) and statuses.
 const LONGEST_CAUSE: usize = 512;
 
+/// At least so long has the first instance to start, whatever a call may take: it is made beside others that are compiled.
+const START: Duration = Duration::from_secs(1);
+
 /// Where the exports of a world are in one component. Looked up once, when it is loaded.
 pub trait Exports: Send + Sync + 'static {
     /// The exports of one instance, and what the host remembers about it between calls.
@@ -75,6 +78,15 @@ pub struct Pool<E: Exports> {
     idle: Mutex<Vec<Box<Live<E::Guest>>>>,
     permits: Semaphore,
     counters: Arc<Counters>,
+}
+
+/// Why no instance of a component can be made.
+#[derive(Debug)]
+pub enum Unfit {
+    /// An export is of another type than this version's.
+    Types(wasmtime::Error),
+    /// What it does before any call: it trapped, took too much memory or too long.
+    Start(PluginError),
 }
 
 impl<E: Exports> Pool<E> {
@@ -132,8 +144,12 @@ impl<E: Exports> Pool<E> {
         T: Send + 'a,
         F: FnOnce(Box<Live<E::Guest>>) -> BoxFuture<'a, Returned<E::Guest, T>> + Send + 'a,
     {
-        let Ok(_permit) = self.permits.acquire().await else { return Err(self.error("it is unloaded".to_owned())) };
         self.counters.called();
+        // Whoever waits for a plugin that is stuck does not wait behind all others that do.
+        let Ok(Ok(_permit)) = tokio::time::timeout(self.limits.timeout, self.permits.acquire()).await else {
+            let (instances, limit) = (self.limits.instances, self.limits.timeout.as_millis());
+            return Err(self.refuse(format!("its {instances} instances were busy for {limit} ms")));
+        };
         let began = Instant::now();
         let kept = self.idle.lock().pop();
         let attempt = async {
@@ -159,10 +175,7 @@ impl<E: Exports> Pool<E> {
             }
             Ok(Ok((_, Err(Failure::Host(error))))) | Ok(Err(error)) => self.trap(&error),
             // The guest was dropped where it stood.
-            Err(_) => PluginError::Timeout {
-                plugin: self.name.to_string(),
-                limit_ms: u64::try_from(self.limits.timeout.as_millis()).unwrap_or(u64::MAX),
-            },
+            Err(_) => self.late(self.limits.timeout),
         };
         self.counters.failed(&error);
         Err(error)
@@ -181,6 +194,25 @@ impl<E: Exports> Pool<E> {
         error
     }
 
+    /// Makes an instance and drops it: whether a component starts, and whether its exports are of the types that this version
+    /// calls, is to be known when it is loaded. Not counted as a call.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub async fn probe(&self) -> Result<(), Unfit> {
+        let limit = self.limits.timeout.max(START);
+        let started = match tokio::time::timeout(limit, self.start()).await {
+            Ok(started) => started,
+            Err(_) => return Err(Unfit::Start(self.late(limit))),
+        };
+        let (mut store, instance, _meter) = started.map_err(|error| Unfit::Start(self.trap(&error)))?;
+        self.exports.load(&mut store, &instance).map(drop).map_err(Unfit::Types)
+    }
+
+    fn late(&self, limit: Duration) -> PluginError {
+        PluginError::Timeout { plugin: self.name.to_string(), limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) }
+    }
+
     fn trap(&self, error: &wasmtime::Error) -> PluginError {
         let plugin = self.name.to_string();
         if error.downcast_ref::<MemoryExceeded>().is_some() {
@@ -193,6 +225,11 @@ impl<E: Exports> Pool<E> {
     }
 
     async fn instantiate(&self) -> wasmtime::Result<Live<E::Guest>> {
+        let (mut store, instance, meter) = self.start().await?;
+        Ok(Live { guest: self.exports.load(&mut store, &instance)?, store, meter })
+    }
+
+    async fn start(&self) -> wasmtime::Result<(Store<State>, Instance, Arc<Meter>)> {
         self.counters.made_instance();
         let limit = i64::try_from(self.limits.memory_mib.saturating_mul(1 << 20)).unwrap_or(i64::MAX);
         let meter = Meter::new(self.engine.clone(), 0, limit);
@@ -201,7 +238,7 @@ impl<E: Exports> Pool<E> {
             let instance = self.pre.instantiate_async(&mut store).await?;
             Ok::<_, wasmtime::Error>((store, instance))
         });
-        let (mut store, instance) = made.await?;
-        Ok(Live { guest: self.exports.load(&mut store, &instance)?, store, meter })
+        let (store, instance) = made.await?;
+        Ok((store, instance, meter))
     }
 }

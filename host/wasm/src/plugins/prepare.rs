@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use client::Client;
 use futures::future::BoxFuture;
+use interfaces::schedule::PluginError;
 use object::Object;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -94,6 +95,12 @@ pub enum Again {
     Later,
 }
 
+/// Of what is told of a failure: it stands in the object's status and, cut further, in an event. A component can have any
+/// number of imports, and a plugin may have much to say of its settings.
+const LONGEST_MESSAGE: usize = 4 << 10;
+/// Imports or exports that the status tells.
+const MOST_NAMES: usize = 256;
+
 /// Why a plugin is not loaded.
 #[derive(Clone, Debug)]
 pub struct Failed {
@@ -108,11 +115,27 @@ pub struct Failed {
 
 impl Failed {
     fn for_good(stage: Stage, reason: &'static str, message: impl ToString) -> Self {
-        Self { stage, reason, message: message.to_string(), again: Again::Never }
+        Self::new(stage, reason, message.to_string(), Again::Never)
     }
 
     fn for_now(stage: Stage, reason: &'static str, message: impl ToString) -> Self {
-        Self { stage, reason, message: message.to_string(), again: Again::Later }
+        Self::new(stage, reason, message.to_string(), Again::Later)
+    }
+
+    fn new(stage: Stage, reason: &'static str, mut message: String, again: Again) -> Self {
+        message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+        Self { stage, reason, message, again }
+    }
+
+    /// Of a world's `load`.
+    fn not_loaded(error: load::Error) -> Self {
+        match error {
+            // The machine may have been busy.
+            load::Error::Start { cause: PluginError::Timeout { .. }, .. } => Self::for_now(Stage::Ready, "NotStarted", error),
+            load::Error::Start { .. } => Self::for_good(Stage::Ready, "NotStarted", error),
+            load::Error::Mismatch { .. } | load::Error::NoExport { .. } => Self::for_good(Stage::Ready, "WrongExports", error),
+            _ => Self::for_good(Stage::Ready, "NotLoaded", error),
+        }
     }
 }
 
@@ -174,7 +197,9 @@ impl Loading {
         let pre = world.link(&component, &what).map_err(|error| Failed::for_good(Stage::Compiled, "ImportsNotGranted", error))?;
         let given = self.given(object, &settings, &around).map_err(|cause| Failed::for_good(Stage::Ready, "InvalidGrants", cause))?;
         let engine = self.cache.engine().clone();
-        let (imports, exports) = (load::imports(&component, &engine), load::exported(&component, &engine));
+        let (mut imports, mut exports) = (load::imports(&component, &engine), load::exported(&component, &engine));
+        imports.truncate(MOST_NAMES);
+        exports.truncate(MOST_NAMES);
         let made = Made {
             engine,
             component,
@@ -185,7 +210,7 @@ impl Loading {
             object: object.clone(),
             host: around.host,
         };
-        let loaded = (settings.world.load)(made).await.map_err(|error| Failed::for_good(Stage::Ready, "NotLoaded", error))?;
+        let loaded = (settings.world.load)(made).await.map_err(Failed::not_loaded)?;
         Ok(Prepared { loaded, settings, counters: around.counters, digest, verified, imports, exports })
     }
 

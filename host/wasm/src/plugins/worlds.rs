@@ -13,6 +13,7 @@ mod table;
 use super::controllers::ControllerRow;
 use super::counters::Counters;
 use super::platform::Given;
+use super::pool::{Exports, Limits, Pool, Unfit};
 use super::settings::Settings;
 use crate::ctx::State;
 use crate::engine::Engine;
@@ -79,6 +80,19 @@ impl Made {
         load::exports(&self.component, &self.engine, interface)
     }
 
+    /// The instances that `exports` are called in, after one was made to see that the component is fit for it.
+    ///
+    /// # Errors
+    /// `Mismatch`: an export is of another type; `Start`: it cannot be started.
+    pub async fn pool<E: Exports>(&self, exports: E, limits: Limits) -> Result<Arc<Pool<E>>, Error> {
+        let pool = Pool::new(&self.engine, self.pre.clone(), exports, self.given.clone(), limits, self.counters.clone());
+        match pool.probe().await {
+            Ok(()) => Ok(Arc::new(pool)),
+            Err(Unfit::Types(cause)) => Err(self.mismatch(cause)),
+            Err(Unfit::Start(cause)) => Err(Error::Start { what: self.what(), cause }),
+        }
+    }
+
     /// An error about how the component's types fit.
     pub fn mismatch(&self, cause: wasmtime::Error) -> Error {
         Error::Mismatch { what: self.what(), cause: format!("{cause:#}") }
@@ -104,7 +118,7 @@ pub trait Resident: Send + Sync {
     fn let_go(&self);
 }
 
-impl<E: super::pool::Exports> Resident for super::pool::Pool<E> {
+impl<E: Exports> Resident for Pool<E> {
     fn memory_bytes(&self) -> u64 {
         Self::memory_bytes(self)
     }

@@ -1,39 +1,50 @@
-//! A friendly plugin that is called while others misbehave.
+//! A friendly plugin of the same world that is called while others misbehave, and the server's own loop beside it.
 
-use super::scheduler::{Place, ask_filter, friendly};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use super::place::Place;
+use super::worlds::{World, ask};
+use object::json;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// One call in a millisecond: it measures others' harm, not its own hunger.
+const PACE: Duration = Duration::from_millis(1);
 
 pub struct Bystander {
-    stop: Arc<AtomicBool>,
+    stop: watch::Sender<bool>,
     calls: JoinHandle<Vec<Duration>>,
 }
 
 impl Bystander {
     /// Calls it again and again from a task of its own.
-    pub async fn start(place: &Place) -> Self {
-        let plugin = friendly(place).await;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
+    pub async fn start(place: &Place, world: &World) -> Self {
+        let file = place.write(&format!("bystander of {}", world.name), &world.guest().build());
+        let mut spec = world.spec();
+        spec["limits"] = json!({ "timeoutMilliseconds": 10_000 });
+        let plugin = place.load(&file, &spec).await.unwrap();
+        let usual = world.usual();
+        let (stop, mut stopped) = watch::channel(false);
         let calls = tokio::spawn(async move {
             let mut took = Vec::new();
-            while !stopped.load(Ordering::Relaxed) {
+            let mut pace = interval(PACE);
+            pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    _ = stopped.changed() => return took,
+                    _ = pace.tick() => {}
+                }
                 let begin = Instant::now();
-                ask_filter(&plugin).await.unwrap();
+                ask(&plugin.product, usual).await.unwrap();
                 took.push(begin.elapsed());
-                // One call in a millisecond: it measures others' harm, not its own hunger.
-                tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            took
         });
         Self { stop, calls }
     }
 
     /// Prints how long its calls took.
     pub async fn finish(self, during: &str) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.send_replace(true);
         let mut took = self.calls.await.unwrap();
         took.sort();
         let at = |share: usize| took.get((took.len() * share / 100).min(took.len().saturating_sub(1))).copied().unwrap_or_default();

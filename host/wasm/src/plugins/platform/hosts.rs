@@ -46,14 +46,17 @@ impl Hosts {
         name.parse::<IpAddr>().is_ok() || self.named(name).next().is_some()
     }
 
-    /// `name` has these addresses: they may be connected to as it may.
+    /// `name` has these addresses: they may be connected to as it may. But for those that mean this machine, or the network that it is
+    /// plugged into: whoever owns a name says where it leads, and no grant of a name lets that be the server's own ports or a
+    /// cloud's metadata. `localhost` is what it says (RFC 6761); others are granted as addresses.
     pub fn remember(&self, name: &str, addresses: &[IpAddr]) {
         let rules: Vec<usize> = self.named(name).collect();
+        let addresses: Vec<IpAddr> = addresses.iter().map(IpAddr::to_canonical).filter(|ip| is_localhost(name) || !is_near(*ip)).collect();
         let mut found = self.found.lock();
         if found.len() + addresses.len() > REMEMBERED {
             found.clear();
         }
-        addresses.iter().for_each(|address| found.entry(*address).or_default().extend(&rules));
+        addresses.into_iter().for_each(|address| found.entry(address).or_default().extend(&rules));
     }
 
     pub fn allows(&self, address: SocketAddr) -> bool {
@@ -120,6 +123,19 @@ fn rule(entry: &str) -> Option<Rule> {
     Some(Rule { host, port })
 }
 
+fn is_localhost(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+fn is_near(ip: IpAddr) -> bool {
+    let of_link = match ip {
+        IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    of_link || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast()
+}
+
 fn within(ip: IpAddr, base: IpAddr, prefix: u8) -> bool {
     match (ip, base) {
         (IpAddr::V4(ip), IpAddr::V4(base)) => {
@@ -160,6 +176,14 @@ mod tests {
         check(&["api.example.com:443"], &[("api.example.com", "198.51.100.1")], "198.51.100.1:80", false);
         check(&["api.example.com"], &[], "198.51.100.1:80", false);
         check(&["*.example.com"], &[("a.b.example.com", "198.51.100.1")], "198.51.100.1:80", true);
+        for near in ["127.0.0.1", "127.8.0.1", "169.254.169.254", "0.0.0.0", "::1", "fe80::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254"]
+        {
+            let socket = std::net::SocketAddr::new(near.parse().unwrap(), 80);
+            check(&["*.example.com"], &[("own.example.com", near)], &socket.to_string(), false);
+        }
+        check(&["localhost:80"], &[("localhost", "127.0.0.1")], "127.0.0.1:80", true);
+        check(&["*.localhost:80"], &[("web.localhost", "::1")], "[::1]:80", true);
+        check(&["*.example.com", "127.0.0.1"], &[("own.example.com", "127.0.0.1")], "127.0.0.1:80", true);
         let hosts = Hosts::parse(["*.example.com", "a.test"]).unwrap();
         assert!(!hosts.allows_name("example.com") && !hosts.allows_name("xa.test"));
     }

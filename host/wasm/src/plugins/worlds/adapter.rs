@@ -21,13 +21,15 @@ const LONGEST_CARRY: usize = 64 << 10;
 const LINES: usize = 4096;
 const BYTES: usize = 1 << 20;
 const SAMPLES: usize = 1024;
+/// Of the names and labels of all samples: 256 for each. What the node keeps of a single one, it checks itself.
+const SAMPLE_BYTES: usize = 256 << 10;
 
 pub fn load(made: Made) -> BoxFuture<'static, Result<Loaded, Error>> {
     Box::pin(async move {
         made.require(EXPORTS)?;
         let exports = Adapt(wit::GuestIndices::new(&made.pre).map_err(|cause| made.mismatch(cause))?);
         let settings = made.settings.clone();
-        let pool = Arc::new(Pool::new(&made.engine, made.pre, exports, made.given, settings.limits, made.counters));
+        let pool = made.pool(exports, settings.limits).await?;
         let row = AdapterRow { adapter: Arc::new(Plugin { pool: pool.clone() }), failure_policy: settings.failure_policy };
         Ok(Loaded { product: Product::Adapter(row), resident: pool })
     })
@@ -109,6 +111,10 @@ fn line(line: &Line) -> wit::Line {
     wit::Line { time: line.time, text: line.text.clone(), continues: line.continues }
 }
 
+fn weight(sample: &wit::Sample) -> usize {
+    sample.labels.iter().fold(sample.name.len(), |all, (name, value)| all.saturating_add(name.len()).saturating_add(value.len()))
+}
+
 /// What a guest says is not believed.
 fn check(answer: wit::Answer) -> Result<Answer, String> {
     let wit::Answer { carry, lines, samples } = answer;
@@ -118,6 +124,7 @@ fn check(answer: wit::Answer) -> Result<Answer, String> {
         ("lines", lines.len(), LINES),
         ("bytes of text", bytes, BYTES),
         ("samples", samples.len(), SAMPLES),
+        ("bytes of samples", samples.iter().map(weight).sum(), SAMPLE_BYTES),
     ] {
         if found > most {
             return Err(format!("it gave {found} {what}, at most {most} are allowed"));

@@ -30,6 +30,9 @@ const LONGEST_MESSAGE: usize = 4 << 10;
 /// Warnings, annotations or causes of one answer; the others are dropped.
 const MOST_NOTES: usize = 64;
 
+/// Of one patch: what the API server takes from its clients (`maxJSONPatchOperations`).
+const MOST_OPERATIONS: usize = 10_000;
+
 /// Always told of an object, whatever `fields` says.
 const ALWAYS: [&str; 2] = ["metadata.labels", "metadata.annotations"];
 
@@ -61,8 +64,7 @@ pub fn load(made: Made) -> BoxFuture<'static, Result<Loaded, Error>> {
         let (name, uid) = (made.object.name().to_owned(), made.object.uid().to_owned());
         let config =
             made.object.at(&["spec", "config"]).filter(|config| config.is_object()).map_or_else(|| "{}".to_owned(), Value::to_string);
-        let pool =
-            Arc::new(Pool::new(&made.engine, made.pre.clone(), exports, made.given.clone(), made.settings.limits, made.counters.clone()));
+        let pool = made.pool(exports, made.settings.limits).await?;
         if checks {
             let checked = pool.call(|mut live| {
                 Box::pin(async move {
@@ -210,7 +212,11 @@ impl Plugin {
             mutate::Change::None => Ok(None),
             mutate::Change::Patch(text) => {
                 let patch: Value = serde_json::from_str(&text).map_err(|error| format!("its patch is no JSON: {error}"))?;
-                Ok(Some(Change::Patch(patch)))
+                match patch.as_array().map(Vec::len) {
+                    Some(..=MOST_OPERATIONS) => Ok(Some(Change::Patch(patch))),
+                    Some(count) => Err(format!("its patch has {count} operations, at most {MOST_OPERATIONS} are allowed")),
+                    None => Err("its patch is no list of operations".to_owned()),
+                }
             }
             mutate::Change::Whole(_) if !self.paths.is_empty() => {
                 Err("it answered a whole object, of which it was told only spec.admission.fields".to_owned())

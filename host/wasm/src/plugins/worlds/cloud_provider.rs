@@ -38,8 +38,7 @@ pub fn load(made: Made) -> BoxFuture<'static, Result<Loaded, LoadError>> {
     Box::pin(async move {
         made.require(&[CLOUD])?;
         let exports = Indices::new(&made)?;
-        let pool =
-            Arc::new(Pool::new(&made.engine, made.pre.clone(), exports, made.given.clone(), made.settings.limits, made.counters.clone()));
+        let pool = made.pool(exports, made.settings.limits).await?;
         let asked = pool.call(|mut live| {
             Box::pin(async move {
                 let Live { store, guest, .. } = &mut *live;
@@ -50,7 +49,8 @@ pub fn load(made: Made) -> BoxFuture<'static, Result<Loaded, LoadError>> {
         let provider_name = asked.await.map_err(|error| made.unfit(format!("its provider name could not be asked: {error}")))?;
         let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
         if provider_name.is_empty() || provider_name.len() > LONGEST_NAME || !provider_name.chars().all(good) {
-            return Err(made.unfit(format!("provider name {provider_name:?} is not of lower-case letters, digits, '+', '-' and '.'")));
+            let quoted = convert::cut(&provider_name);
+            return Err(made.unfit(format!("provider name {quoted:?} is not of lower-case letters, digits, '+', '-' and '.'")));
         }
         let name = made.object.name().to_owned();
         let provider = Arc::new(Plugin { pool: pool.clone(), provider_name, has_cluster_id: AtomicBool::new(true) });
@@ -166,6 +166,10 @@ impl Plugin {
         }
     }
 
+    fn zone(&self, told: zones::Zone) -> Result<Zone, Error> {
+        convert::zone(told).map_err(|cause| self.refuse(cause))
+    }
+
     /// An answer that makes no sense: the plugin failed.
     fn refuse(&self, cause: String) -> Error {
         Error::Failed(self.pool.refuse(cause).to_string())
@@ -246,7 +250,7 @@ impl LoadBalancer for Plugin {
                 }
             })
         });
-        asked.await
+        convert::name(asked.await?).map_err(|cause| self.refuse(cause))
     }
 
     async fn ensure_load_balancer(&self, cluster: &str, service: &Object, nodes: &[Arc<Object>]) -> Result<LoadBalancerStatus, Error> {
@@ -288,29 +292,29 @@ impl Instances for Plugin {
 #[async_trait]
 impl Zones for Plugin {
     async fn get_zone(&self) -> Result<Zone, Error> {
-        call!(self, "asking for the zone", zones.call_current()).map(convert::zone)
+        self.zone(call!(self, "asking for the zone", zones.call_current())?)
     }
 
     async fn get_zone_by_provider_id(&self, provider_id: &str) -> Result<Zone, Error> {
         let id = provider_id.to_owned();
-        call!(self, "asking for a zone by provider ID", zones.call_by_provider_id(id)).map(convert::zone)
+        self.zone(call!(self, "asking for a zone by provider ID", zones.call_by_provider_id(id))?)
     }
 
     async fn get_zone_by_node_name(&self, node: &str) -> Result<Zone, Error> {
         let name = node.to_owned();
-        call!(self, "asking for a zone by node", zones.call_by_node_name(name)).map(convert::zone)
+        self.zone(call!(self, "asking for a zone by node", zones.call_by_node_name(name))?)
     }
 }
 
 #[async_trait]
 impl Clusters for Plugin {
     async fn list_clusters(&self) -> Result<Vec<String>, Error> {
-        call!(self, "listing clusters", clusters.call_list())
+        convert::names(call!(self, "listing clusters", clusters.call_list())?).map_err(|cause| self.refuse(cause))
     }
 
     async fn master(&self, cluster: &str) -> Result<String, Error> {
         let cluster = cluster.to_owned();
-        call!(self, "asking for a cluster's address", clusters.call_master(cluster))
+        convert::name(call!(self, "asking for a cluster's address", clusters.call_master(cluster))?).map_err(|cause| self.refuse(cause))
     }
 }
 

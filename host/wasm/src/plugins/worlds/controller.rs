@@ -14,7 +14,7 @@ use client::UserInfo;
 use futures::future::BoxFuture;
 use interfaces::reconcile::{Declaration, Key, MapEvent, Outcome, ReconcileError, Reconciler, Request};
 use interfaces::schedule::PluginError;
-use object::{Object, Value};
+use object::{Object, Value, names};
 use owner::Owner;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -33,6 +33,12 @@ const WORKERS: std::ops::RangeInclusive<u64> = 1..=256;
 const IDLE_SECONDS: std::ops::RangeInclusive<u64> = 1..=3600;
 /// As `wit/controller.wit` says.
 const KEYS: usize = 1000;
+/// A message comes to stand in an event and in the plugin's status.
+const LONGEST_MESSAGE: usize = 1 << 10;
+/// No name of an object and no namespace is longer.
+const LONGEST_NAME: usize = 253;
+/// A year: whoever asks for more means never.
+const LONGEST_REQUEUE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// `spec.controller`.
 #[derive(Debug, Default, Deserialize)]
@@ -83,7 +89,7 @@ pub fn load(made: Made) -> BoxFuture<'static, Result<Loaded, Error>> {
         let account = made.settings.grants.account.as_ref();
         let account = account.map(|account| UserInfo::service_account(&account.namespace, &account.name));
         let object = made.object.reference();
-        let pool = Arc::new(Pool::new(&made.engine, made.pre, exports, made.given, limits, made.counters));
+        let pool = made.pool(exports, limits).await?;
         let row = ControllerRow { plugin: Arc::new(Plugin { pool: pool.clone() }), account, object, settings };
         Ok(Loaded { product: Product::Controller(Box::new(row)), resident: pool })
     })
@@ -157,6 +163,11 @@ impl Reconciler for Plugin {
         if keys.len() > KEYS {
             return Err(self.pool.refuse(format!("it mapped one change to {} keys, at most {KEYS} are allowed", keys.len())));
         }
+        if let Some(key) = keys.iter().find(|key| !is_key(key)) {
+            let (name, namespace) = (key.name.len(), key.namespace.len());
+            let cause = format!("it mapped a change to a name of {name} bytes in a namespace of {namespace}: no object has such a key");
+            return Err(self.pool.refuse(cause));
+        }
         Ok(keys.into_iter().map(|reconcile::Key { namespace, name }| Key { namespace, name }).collect())
     }
 
@@ -184,15 +195,28 @@ impl Reconciler for Plugin {
         });
         match call.await? {
             Ok(reconcile::Outcome::Done) => Ok(Outcome::Done),
-            Ok(reconcile::Outcome::RequeueAfter(milliseconds)) => Ok(Outcome::RequeueAfter(Duration::from_millis(milliseconds))),
-            Err(reconcile::Failure::Retry(cause)) => Err(ReconcileError::Retry(cause)),
-            Err(reconcile::Failure::Final(cause)) => Err(ReconcileError::Final(cause)),
+            Ok(reconcile::Outcome::RequeueAfter(milliseconds)) => {
+                Ok(Outcome::RequeueAfter(Duration::from_millis(milliseconds).min(LONGEST_REQUEUE)))
+            }
+            Err(reconcile::Failure::Retry(cause)) => Err(ReconcileError::Retry(cut(cause))),
+            Err(reconcile::Failure::Final(cause)) => Err(ReconcileError::Final(cut(cause))),
         }
     }
 
     fn rest(&self) {
         self.pool.let_go();
     }
+}
+
+/// Names are parts of paths.
+fn is_key(key: &reconcile::Key) -> bool {
+    let within = |text: &str| text.len() <= LONGEST_NAME && names::path_segment(text).is_empty();
+    !key.name.is_empty() && within(&key.name) && within(&key.namespace)
+}
+
+fn cut(mut message: String) -> String {
+    message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+    message
 }
 
 fn key(key: Key) -> reconcile::Key {

@@ -1,5 +1,7 @@
 //! World `http-middleware`: a loaded plugin as the service proxy sees it.
 
+mod heads;
+
 use super::{Loaded, Made, Product};
 use crate::ctx::State;
 use crate::load::Error;
@@ -8,7 +10,9 @@ use crate::plugins::bindings::exports::coracle::plugin::{on_request, on_response
 use crate::plugins::pool::{Exports, Failure, Live, Pool, Returned};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use interfaces::middleware::{Decision, Header, Middleware, MiddlewareRow, Request, RequestChanges, Response, ResponseChanges};
+use interfaces::middleware::{
+    Decision, Header, LONGEST_BODY, Middleware, MiddlewareRow, Request, RequestChanges, Response, ResponseChanges,
+};
 use interfaces::schedule::{FailurePolicy, PluginError};
 use std::sync::Arc;
 use wasmtime::Store;
@@ -34,7 +38,7 @@ pub fn load(made: Made) -> BoxFuture<'static, Result<Loaded, Error>> {
             responses: responses.then(|| on_response::GuestIndices::new(&made.pre)).transpose().map_err(|cause| made.mismatch(cause))?,
         };
         let settings = made.settings.clone();
-        let pool = Arc::new(Pool::new(&made.engine, made.pre, exports, made.given, settings.limits, made.counters));
+        let pool = made.pool(exports, settings.limits).await?;
         let row = MiddlewareRow { middleware: Arc::new(Plugin { pool: pool.clone() }), failure_policy: settings.failure_policy };
         Ok(Loaded { product: Product::Middleware(row), resident: pool })
     })
@@ -113,6 +117,8 @@ impl Middleware for Plugin {
             })
             .await?;
         let on_response::Changes { status, remove, set } = changes;
+        let checked = status.map_or(Ok(()), heads::status).and_then(|()| heads::headers(&remove, &set));
+        checked.map_err(|cause| self.pool.refuse(cause))?;
         Ok(ResponseChanges { status, remove, set: set.into_iter().map(own).collect() })
     }
 }
@@ -152,9 +158,16 @@ fn decided(decision: on_request::Decision) -> Result<Decision, String> {
             if context.len() > LONGEST_CONTEXT {
                 return Err(format!("it gave {} bytes of context, at most {LONGEST_CONTEXT} are allowed", context.len()));
             }
+            heads::line(method.as_deref(), path.as_deref(), authority.as_deref())?;
+            heads::headers(&remove, &set)?;
             Decision::Next(RequestChanges { method, path, authority, remove, set: set.into_iter().map(own).collect(), context })
         }
         on_request::Decision::Respond(types::Answer { response, body }) => {
+            if body.len() > LONGEST_BODY {
+                return Err(format!("it gave a body of {} bytes, at most {LONGEST_BODY} are allowed", body.len()));
+            }
+            heads::status(response.status)?;
+            heads::headers(&[], &response.headers)?;
             let headers = response.headers.into_iter().map(own).collect();
             Decision::Respond(Response { status: response.status, headers }, body)
         }

@@ -12,7 +12,7 @@ mod plugin;
 
 use super::{Loaded, Made, Product, Resident};
 use crate::load::Error;
-use crate::plugins::pool::{Limits, Pool};
+use crate::plugins::pool::Limits;
 use exports::Found;
 use futures::future::BoxFuture;
 use interfaces::schedule::{Events, PluginRow, Points};
@@ -105,12 +105,12 @@ pub fn load(made: Made) -> BoxFuture<'static, Result<Loaded, Error>> {
         let points = block.points().map_err(|cause| made.unfit(cause))?;
         made.require(&wanted(&made, points))?;
         let found = Arc::new(Found::of(&made, points)?);
-        let (settings, counters) = (made.settings.clone(), made.counters.clone());
-        let pool = |limits: Limits| {
-            Arc::new(Pool::new(&made.engine, made.pre.clone(), found.clone(), made.given.clone(), limits, counters.clone()))
+        let settings = made.settings.clone();
+        let cycle = made.pool(found.clone(), Limits { instances: 1, ..settings.limits }).await?;
+        let bindings = match points.overlaps(OF_BINDINGS) {
+            true => Some(made.pool(found.clone(), settings.limits).await?),
+            false => None,
         };
-        let cycle = pool(Limits { instances: 1, ..settings.limits });
-        let bindings = points.overlaps(OF_BINDINGS).then(|| pool(settings.limits));
         let normalizes = points.has(Points::SCORE_NORMALIZE);
         let mut plugin = Plugin::new(cycle, bindings, found.is_raw(), normalizes);
         if points.has(Points::REQUEUE) {

@@ -15,6 +15,8 @@ const MOST: usize = 64;
 const MOST_ROUTES: usize = 20_000;
 /// Longer than any cloud takes to make something; a guest cannot put a Service off for ever.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// Of one name, address, zone or label: the longest that is one, a host name, has 253.
+const LONGEST_TEXT: usize = 1024;
 /// A message stands in an event, which has at most 1 KiB of it.
 const LONGEST_MESSAGE: usize = 1024;
 
@@ -110,6 +112,7 @@ pub(super) fn status(ingress: Vec<load_balancer::Ingress>) -> Result<LoadBalance
         if i.ip.is_empty() && i.hostname.is_empty() {
             return Err("it gave an ingress without address and host name".to_owned());
         }
+        texts_fit([&i.hostname])?;
         if !i.ip.is_empty() && i.ip.parse::<IpAddr>().is_err() {
             return Err(format!("it gave {:?} as an address", cut(&i.ip)));
         }
@@ -121,8 +124,40 @@ pub(super) fn status(ingress: Vec<load_balancer::Ingress>) -> Result<LoadBalance
     Ok(LoadBalancerStatus { ingress: ingress.into_iter().map(one).collect::<Result<_, _>>()? })
 }
 
+/// What becomes a name, a label or an address in the API is not the size of a novel.
+fn texts_fit<'t>(texts: impl IntoIterator<Item = &'t String>) -> Result<(), String> {
+    match texts.into_iter().find(|text| text.len() > LONGEST_TEXT) {
+        Some(text) => Err(format!("it gave a text of {} bytes, at most {LONGEST_TEXT} are allowed: {:?}…", text.len(), cut(text))),
+        None => Ok(()),
+    }
+}
+
+/// The name of a load balancer, or where a cluster is reached.
+pub(super) fn name(text: String) -> Result<String, String> {
+    texts_fit([&text]).map(|()| text)
+}
+
+/// Names of clusters: as many as there may be routes.
+pub(super) fn names(names: Vec<String>) -> Result<Vec<String>, String> {
+    if names.len() > MOST_ROUTES {
+        return Err(format!("it gave {} names, at most {MOST_ROUTES} are allowed", names.len()));
+    }
+    texts_fit(&names).map(|()| names)
+}
+
+fn addresses(given: Vec<wit::NodeAddress>) -> Result<Vec<NodeAddress>, String> {
+    for address in &given {
+        texts_fit([&address.kind, &address.address])?;
+        let is_ip = ["InternalIP", "ExternalIP"].contains(&address.kind.as_str());
+        if is_ip && address.address.parse::<IpAddr>().is_err() {
+            return Err(format!("it gave {:?} as an {}", cut(&address.address), address.kind));
+        }
+    }
+    Ok(given.into_iter().map(address).collect())
+}
+
 /// Of something foreign, as much as a message needs.
-fn cut(text: &str) -> &str {
+pub(super) fn cut(text: &str) -> &str {
     text.get(..text.floor_char_boundary(64)).unwrap_or_default()
 }
 
@@ -134,34 +169,43 @@ pub(super) fn metadata(metadata: instances::Metadata) -> Result<InstanceMetadata
     if metadata.addresses.len() > MOST || metadata.labels.len() > MOST {
         return Err(format!("it gave more than {MOST} addresses or labels of one node"));
     }
+    texts_fit([&metadata.provider_id, &metadata.instance_type, &metadata.zone, &metadata.region])?;
+    texts_fit(metadata.labels.iter().flat_map(|label| [&label.key, &label.value]))?;
     Ok(InstanceMetadata {
         provider_id: metadata.provider_id,
         instance_type: metadata.instance_type,
-        node_addresses: metadata.addresses.into_iter().map(address).collect(),
+        node_addresses: addresses(metadata.addresses)?,
         zone: metadata.zone,
         region: metadata.region,
         additional_labels: metadata.labels.into_iter().map(|l| (l.key, l.value)).collect(),
     })
 }
 
-pub(super) fn zone(zone: zones::Zone) -> Zone {
-    Zone { failure_domain: zone.failure_domain, region: zone.region }
+pub(super) fn zone(zone: zones::Zone) -> Result<Zone, String> {
+    texts_fit([&zone.failure_domain, &zone.region])?;
+    Ok(Zone { failure_domain: zone.failure_domain, region: zone.region })
 }
 
 pub(super) fn routes(routes: Vec<routes::Route>) -> Result<Vec<Route>, String> {
     if routes.len() > MOST_ROUTES {
         return Err(format!("it gave {} routes, at most {MOST_ROUTES} are allowed", routes.len()));
     }
-    let one = |r: routes::Route| Route {
-        name: r.name,
-        target_node: r.target_node,
-        enable_node_addresses: r.has_addresses,
-        target_node_addresses: r.target_addresses.into_iter().map(address).collect(),
-        destination_cidr: r.destination,
-        gateway_address: r.gateway,
-        blackhole: r.blackhole,
+    let one = |r: routes::Route| {
+        texts_fit([&r.name, &r.target_node, &r.destination, &r.gateway])?;
+        if r.target_addresses.len() > MOST {
+            return Err(format!("it gave more than {MOST} addresses of one node"));
+        }
+        Ok(Route {
+            name: r.name,
+            target_node: r.target_node,
+            enable_node_addresses: r.has_addresses,
+            target_node_addresses: addresses(r.target_addresses)?,
+            destination_cidr: r.destination,
+            gateway_address: r.gateway,
+            blackhole: r.blackhole,
+        })
     };
-    Ok(routes.into_iter().map(one).collect())
+    routes.into_iter().map(one).collect()
 }
 
 pub(super) fn route(route: &Route) -> routes::Route {

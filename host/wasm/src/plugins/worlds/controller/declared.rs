@@ -2,8 +2,8 @@
 
 use crate::plugins::bindings::exports::coracle::plugin::reconcile as wit;
 use interfaces::reconcile::{Declaration, Mapping, Secondary, Watch};
-use object::Gvr;
 use object::selector::{FieldSelector, LabelSelector};
+use object::{Gvr, names};
 use std::time::Duration;
 
 /// As `wit/controller.wit` says; fields beyond that many are the whole object.
@@ -23,7 +23,7 @@ pub fn check(declared: Vec<wit::Declaration>, maps: bool) -> Result<Vec<Declarat
     for declaration in declared {
         let name = declaration.name.clone();
         if let Some(cause) = object::names::dns1123_label(&name).into_iter().next() {
-            return Err(format!("it declared a controller called {name:?}: {cause}"));
+            return Err(format!("it declared a controller called {:?}: {cause}", quoted(&name)));
         }
         if checked.iter().any(|other| other.name == name) {
             return Err(format!("it declared two controllers called {name:?}"));
@@ -39,16 +39,20 @@ fn one(declared: wit::Declaration, maps: bool) -> Result<Declaration, String> {
         return Err(format!("{} secondaries; at most {SECONDARIES} are allowed", secondaries.len()));
     }
     if let Some(finalizer) = &finalizer
-        && !finalizer.split_once('/').is_some_and(|(domain, name)| !domain.is_empty() && !name.is_empty())
+        && !(finalizer.contains('/') && names::qualified_name(finalizer).is_empty())
     {
-        return Err(format!("finalizer {finalizer:?} is not domain/name"));
+        return Err(format!("finalizer {:?} is not domain/name", quoted(finalizer)));
     }
+    let key = |key: String, of: &str| match names::qualified_name(&key).is_empty() {
+        true => Ok(key),
+        false => Err(format!("{:?} is no key of {of}", quoted(&key))),
+    };
     let secondaries = secondaries.into_iter().map(|secondary| {
         let mapping = match secondary.mapping {
             wit::Mapping::Owner => Mapping::Owner,
             wit::Mapping::AnyOwner => Mapping::AnyOwner,
-            wit::Mapping::Label(key) => Mapping::Label(key),
-            wit::Mapping::Annotation(key) => Mapping::Annotation(key),
+            wit::Mapping::Label(label) => Mapping::Label(key(label, "a label")?),
+            wit::Mapping::Annotation(annotation) => Mapping::Annotation(key(annotation, "an annotation")?),
             wit::Mapping::Every => Mapping::Every,
             wit::Mapping::Exported if maps => Mapping::Exported,
             wit::Mapping::Exported => return Err("a mapping is exported, but coracle:plugin/reconcile-mapping is not".to_owned()),
@@ -67,19 +71,33 @@ fn one(declared: wit::Declaration, maps: bool) -> Result<Declaration, String> {
 fn watch(declared: wit::Watch) -> Result<Watch, String> {
     let wit::Watch { gvr, namespace, label_selector, field_selector, fields } = declared;
     let gvr = Gvr::new(gvr.group, gvr.version, gvr.plural);
+    if gvr.version.is_empty() || gvr.resource.is_empty() {
+        return Err("a watch names no resource".to_owned());
+    }
+    // They become part of a path, and what the service account may do is asked by them.
+    let label = |text: &str| names::dns1123_label(text).is_empty();
+    if !label(&gvr.resource) || !label(&gvr.version) || !(gvr.group.is_empty() || names::dns1123_subdomain(&gvr.group).is_empty()) {
+        let (group, version, plural) = (quoted(&gvr.group), quoted(&gvr.version), quoted(&gvr.resource));
+        return Err(format!("{plural:?} in {version:?} of {group:?} is no name of a resource"));
+    }
+    if !namespace.is_empty() && !label(&namespace) {
+        return Err(format!("{:?} is no namespace", quoted(&namespace)));
+    }
     let wrong = |what: &str, cause: String| format!("{what} of {}: {cause}", gvr.resource);
     LabelSelector::parse(&label_selector).map_err(|cause| wrong("label selector", cause))?;
     FieldSelector::parse(&field_selector).map_err(|cause| wrong("field selector", cause))?;
-    if gvr.version.is_empty() || gvr.resource.is_empty() {
-        return Err(format!("{gvr:?} names no resource"));
-    }
     if fields.len() > FIELDS {
         return Err(wrong("fields", format!("{} are more than {FIELDS}", fields.len())));
     }
     if let Some(field) = fields.iter().find(|field| field.split('.').any(str::is_empty)) {
-        return Err(wrong("field", format!("{field:?} is no path")));
+        return Err(wrong("field", format!("{:?} is no path", quoted(field))));
     }
     Ok(Watch { gvr, namespace, label_selector, field_selector, fields })
+}
+
+/// Of something foreign, as much as a message needs.
+fn quoted(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(64)).unwrap_or_default()
 }
 
 #[cfg(test)]
