@@ -1,6 +1,8 @@
 //! The same three guests in every language: a scheduler filter, an admission hook and a workload, each by the manifest that
-//! stands beside it.
+//! stands beside it; and as what `coracle plugin new` makes a new plugin of.
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use tests::{Cluster, Options, paths};
 
@@ -10,7 +12,7 @@ fn cluster() -> (&'static Cluster, MutexGuard<'static, ()>) {
     static TURN: Mutex<()> = Mutex::new(());
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let cluster = CLUSTER.get_or_init(|| {
-        let workloads = ["c-workload", "javascript-workload", "typescript-workload", "python-workload"];
+        let workloads = ["c-workload", "go-workload", "javascript-workload", "typescript-workload", "python-workload"];
         let filters = ["c-filter", "go-filter", "javascript-filter", "typescript-filter", "python-filter"];
         let hooks = ["c-admission", "go-admission", "javascript-admission", "typescript-admission", "python-admission"];
         let mut images = built(&workloads);
@@ -178,6 +180,11 @@ fn languages_c_counts_lines() {
 }
 
 #[test]
+fn languages_go_counts_lines() {
+    counts_lines("go");
+}
+
+#[test]
 fn languages_javascript_says_hello() {
     says_hello("javascript", "hello from JavaScript");
 }
@@ -190,4 +197,73 @@ fn languages_typescript_says_hello() {
 #[test]
 fn languages_python_says_hello() {
     says_hello("python", "hello from Python");
+}
+
+/// Language as `--lang` has it and as its examples are called; the world of its workload, and how many cases that passes.
+const LANGUAGES: [(&str, &str, (&str, usize)); 5] = [
+    ("c", "c", ("workload-command", 2)),
+    ("go", "go", ("workload-command", 2)),
+    ("js", "javascript", ("workload-http", 1)),
+    ("ts", "typescript", ("workload-http", 1)),
+    ("python", "python", ("workload-http", 1)),
+];
+
+/// From nothing to a plugin that answers as its cases say, by the author's own commands.
+#[test]
+fn languages_new_plugins_build_and_pass_their_cases() {
+    let folder = paths::scratch("languages-new");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    for (lang, called, workload) in LANGUAGES {
+        let tools = paths::cache().join("tools").join(format!("guest-{}", if lang == "ts" { "javascript" } else { called }));
+        if skip(&format!("{called}-filter")) || !tools.is_dir() {
+            eprintln!("skipped: the tools of {called} are not installed");
+            continue;
+        }
+        for (world, cases) in [("scheduler-filter", 2), ("admission", 3), workload] {
+            let name = format!("{lang}-{world}");
+            author(&folder, &["new", "--world", world, "--lang", lang, &name]);
+            if lang == "go" {
+                go_workspace(&folder, &name);
+            }
+            let project = folder.join(&name);
+            let said = author(&project, &["build"]);
+            assert!(said.contains(&format!("build/{name}.wasm")) && !said.contains("warning"), "{name}: {said}");
+            let said = author(&project, &["test"]);
+            assert!(said.contains(&format!("{cases} passed")), "{name}: {said}");
+        }
+    }
+}
+
+/// Runs `coracle plugin` with the tools that `cargo xtask guests` installed, and gives what it said.
+fn author(folder: &Path, args: &[&str]) -> String {
+    let tools = |name: &str| paths::cache().join("tools").join(name);
+    let bin =
+        [tools("guest-c/ziglang"), tools("guest-go/go/bin"), tools("guest-javascript/node_modules/.bin"), tools("guest-python/bin")];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(bin.into_iter().chain(std::env::split_paths(&path))).expect("folders can be joined");
+    let mut command = Command::new(paths::coracle());
+    command.arg("plugin").args(args).current_dir(folder).env("PATH", path);
+    command.env("PYTHONPATH", tools("guest-python")).env("ZIG_GLOBAL_CACHE_DIR", tools("guest-c-cache"));
+    command.env("GOROOT", tools("guest-go/go")).env("GOCACHE", tools("guest-go-cache"));
+    command.env("GOPROXY", "off").env("GOTOOLCHAIN", "local");
+    let output = command.output().expect("coracle can be started");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "coracle plugin {args:?} in {}: {said}", folder.display());
+    said
+}
+
+/// What a network would give: the module that Go's bindings are written for, here from the sources of their generator.
+fn go_workspace(folder: &Path, name: &str) {
+    let told = Command::new("cargo")
+        .args(["metadata", "--format-version=1", "--locked", "--offline"])
+        .current_dir(paths::root().join("host"))
+        .output()
+        .expect("cargo can be started");
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("cargo metadata is JSON");
+    let generator = told["packages"].as_array().and_then(|all| all.iter().find(|package| package["name"] == "wit-bindgen-go"));
+    let manifest = generator.and_then(|package| package["manifest_path"].as_str()).expect("the generator is a dependency");
+    let runtime: PathBuf = Path::new(manifest).with_file_name("src").join("pkg");
+    let text = format!("go 1.27.1\nuse ./{name}\nreplace go.bytecodealliance.org/pkg => {}\n", runtime.display());
+    std::fs::write(folder.join("go.work"), text).expect("the workspace can be written");
 }

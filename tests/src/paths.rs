@@ -63,7 +63,8 @@ fn profile() -> PathBuf {
     deps.parent().expect("the test binary is in target/PROFILE/deps").to_path_buf()
 }
 
-fn cache() -> PathBuf {
+/// What `cargo xtask setup` keeps between runs.
+pub fn cache() -> PathBuf {
     if let Some(dir) = from_env("CORACLE_CACHE") {
         return dir;
     }

@@ -1,12 +1,12 @@
 // A scheduler filter: refuses nodes without the label that `spec.config.require` names.
 
-#include "filter.h"
+#include "scheduler_filter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef filter_string_t string;
+typedef scheduler_filter_string_t string;
 
 // By the node's number: whether it has the label.
 static bool *has;
@@ -25,7 +25,7 @@ static bool has_label(coracle_plugin_schedule_types_list_entry_t labels, string 
 // The setting, which the caller frees.
 static bool required(string *label) {
     string key;
-    filter_string_set(&key, "require");
+    scheduler_filter_string_set(&key, "require");
     return coracle_plugin_config_get(&key, label);
 }
 
@@ -35,7 +35,7 @@ bool exports_coracle_plugin_node_table_sync(exports_coracle_plugin_node_table_de
     if (delta->length > length) {
         bool *more = realloc(has, delta->length);
         if (more == NULL) {
-            filter_string_dup(error, "no memory for the node table");
+            scheduler_filter_string_dup(error, "no memory for the node table");
             return false;
         }
         has = more;
@@ -45,12 +45,12 @@ bool exports_coracle_plugin_node_table_sync(exports_coracle_plugin_node_table_de
         coracle_plugin_schedule_types_node_t *node = &delta->upserts.ptr[i];
         if (node->number < length) has[node->number] = !any || has_label(node->labels, label);
     }
-    filter_string_free(&label);
+    scheduler_filter_string_free(&label);
     exports_coracle_plugin_node_table_delta_free(delta);
     return true;
 }
 
-bool exports_coracle_plugin_filter_filter(exports_coracle_plugin_filter_pod_t *pod, filter_list_u32_t *candidates,
+bool exports_coracle_plugin_filter_filter(exports_coracle_plugin_filter_pod_t *pod, scheduler_filter_list_u32_t *candidates,
                                           exports_coracle_plugin_filter_verdicts_t *verdicts, string *error) {
     // Empty lists: all pass. Lists that are returned are freed by the generated code.
     memset(verdicts, 0, sizeof *verdicts);
@@ -73,10 +73,10 @@ bool exports_coracle_plugin_filter_filter(exports_coracle_plugin_filter_pod_t *p
         verdicts->reasons.ptr = malloc(sizeof *verdicts->reasons.ptr);
         // No other pod can give a node a label.
         verdicts->reasons.ptr->code = EXPORTS_CORACLE_PLUGIN_FILTER_CODE_UNSCHEDULABLE_AND_UNRESOLVABLE;
-        filter_string_dup_n(&verdicts->reasons.ptr->text, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1);
-        filter_string_free(&label);
+        scheduler_filter_string_dup_n(&verdicts->reasons.ptr->text, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1);
+        scheduler_filter_string_free(&label);
     }
     exports_coracle_plugin_filter_pod_free(pod);
-    filter_list_u32_free(candidates);
+    scheduler_filter_list_u32_free(candidates);
     return true;
 }

@@ -14,11 +14,17 @@ pub fn files() -> &'static [(&'static str, &'static str)] {
     WIT
 }
 
-/// Writes the contract into `folder`. What a plugin's author changed there is overwritten: the contract is not theirs.
+/// The contract's place in a folder whose own WIT has a world of its own.
+pub const BELOW: &str = "deps/coracle-plugin";
+
+/// Writes the contract into `folder`, a project's `wit/`. What a plugin's author changed there is overwritten: the contract is
+/// not theirs.
 ///
 /// # Errors
 /// `File`.
 pub fn write(folder: &Path) -> Result<(), Error> {
+    let below = folder.join(BELOW);
+    let folder = if below.is_dir() { &below } else { folder };
     crate::template::write_all(folder, files().iter().map(|(name, text)| (PathBuf::from(name), (*text).to_owned())))
 }
 
@@ -55,6 +61,14 @@ impl Contract {
         std::fs::read_dir(folder).map_err(at("read", folder))?;
         let (package, _) = resolve.push_dir(folder).map_err(|error| failed(&format!("{error:#}")))?;
         Ok(Self { resolve, package })
+    }
+
+    /// Of one text, called `name` in errors.
+    ///
+    /// # Errors
+    /// `Contract`.
+    pub fn text(name: &str, text: &str) -> Result<Self, Error> {
+        Self::of(vec![(PathBuf::from(name), text.to_owned())])
     }
 
     fn of(files: Vec<(PathBuf, String)>) -> Result<Self, Error> {

@@ -9,6 +9,7 @@ mod rust;
 
 use crate::error::at;
 use crate::project::{Language, Project};
+use crate::tools::Toolbox;
 use crate::{Error, component};
 use std::path::{Path, PathBuf};
 
@@ -17,14 +18,21 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// `MissingTool`, `Tool`, `File`; `Component` when what was built is none.
 pub fn build(project: &Project, out: &Path) -> Result<u64, Error> {
-    let scratch = project.folder.join("build");
-    std::fs::create_dir_all(&scratch).map_err(at("make", &scratch))?;
+    build_with(project, &Toolbox::default(), &project.folder.join("build"), out)
+}
+
+/// The same with tools that are not the author's own, and with `scratch` as the folder for what is made on the way.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with(project: &Project, toolbox: &Toolbox, scratch: &Path, out: &Path) -> Result<u64, Error> {
+    std::fs::create_dir_all(scratch).map_err(at("make", scratch))?;
     let bytes = match project.settings.language {
-        Language::Rust => rust::build(project)?,
-        Language::C => c::build(project, &scratch)?,
-        Language::Javascript | Language::Typescript => javascript::build(project, &scratch)?,
-        Language::Python => python::build(project, &scratch)?,
-        Language::Go => go::build(project, &scratch)?,
+        Language::Rust => rust::build(project, toolbox)?,
+        Language::C => c::build(project, toolbox, scratch)?,
+        Language::Javascript | Language::Typescript => javascript::build(project, toolbox, scratch)?,
+        Language::Python => python::build(project, toolbox, scratch)?,
+        Language::Go => go::build(project, toolbox, scratch)?,
     };
     component::describe(&bytes, &project.settings.name)?;
     if let Some(folder) = out.parent() {

@@ -1,9 +1,9 @@
 //! A new project, written from the embedded templates: `templates/<language>/common/` has what every world of a language has,
 //! `templates/<language>/<world>/` the source, `templates/worlds/<world>/` manifest and cases, which are the same in every
-//! language. Most sources are those of `guest-examples/`.
+//! language. Most sources are those of `guest-examples/`; in languages other than Rust a template is a whole example.
 
 use crate::contract;
-use crate::embedded::{SDK, TEMPLATES};
+use crate::embedded::{SDK, TEMPLATES, WASI_HTTP, WORLDS};
 use crate::error::at;
 use crate::project::{self, Language, Settings};
 use crate::{Error, Project};
@@ -35,19 +35,38 @@ pub fn create(folder: &Path, world: &str, language: Language) -> Result<Project,
     if folder.exists() {
         return Err(Error::Exists { path: folder.to_owned() });
     }
-    let settings = Settings { name: name.clone(), world: spec_world(world).to_owned(), language, component: component(world), wit: None };
+    let (own, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|(path, _)| path == Path::new(project::FILE));
+    // An example says itself what it is built for.
+    let example = own.first().and_then(|(_, text)| toml::from_str::<Settings>(text).ok());
+    let (world, component) = match example {
+        Some(example) => (example.world, example.component),
+        None => (spec_world(world).to_owned(), component(world)),
+    };
+    let settings = Settings { name: name.clone(), world, language, component, wit: None };
     let workload = settings.world == "workload";
     let text = toml::to_string(&settings).map_err(|error| Error::Project { path: folder.to_owned(), cause: error.to_string() })?;
     let mut all = vec![(PathBuf::from(project::FILE), text), (PathBuf::from(".gitignore"), "build/\ntarget/\nnode_modules/\n".to_owned())];
     all.extend(files.into_iter().map(|(path, text)| (path, text.replace(NAME, &name))));
-    if !workload {
-        all.extend(contract::files().iter().map(|(path, text)| (Path::new("wit").join(path), (*text).to_owned())));
-    }
+    all.extend(wit(workload, language).into_iter().map(|(path, text)| (Path::new("wit").join(path), text.to_owned())));
     if language == Language::Rust && !workload {
         all.extend(SDK.iter().map(|(path, text)| (Path::new(SDK_FOLDER).join(path), (*text).to_owned())));
     }
     write_all(folder, all)?;
     Project::open(folder)
+}
+
+/// What the project's `wit/` has: the contract, or what a program is built for. Languages whose bindings are in the project have a
+/// world of their own that holds no more than they need.
+fn wit(workload: bool, language: Language) -> Vec<(PathBuf, &'static str)> {
+    let all = |files: &'static [(&'static str, &'static str)], below: &str| -> Vec<(PathBuf, &'static str)> {
+        files.iter().map(|(path, text)| (Path::new(below).join(path), *text)).collect()
+    };
+    match (workload, language) {
+        (true, Language::Javascript | Language::Typescript | Language::Python) => all(WASI_HTTP, ""),
+        (true, Language::Rust | Language::C | Language::Go) => Vec::new(),
+        (false, Language::C | Language::Go) => [all(WORLDS, ""), all(contract::files(), contract::BELOW)].concat(),
+        (false, _) => all(contract::files(), ""),
+    }
 }
 
 /// All worlds with a template, and in which language.
@@ -58,6 +77,7 @@ pub fn known() -> Vec<(String, Language)> {
         if let (Some(short), Some(world), Some(_)) = (parts.next(), parts.next(), parts.next())
             && let Some(language) = Language::of(short)
             && world != "common"
+            && !path.ends_with(".template")
             && !found.iter().any(|(known, other)| known == world && *other == language)
         {
             found.push((world.to_owned(), language));
@@ -152,8 +172,11 @@ mod tests {
             assert!(std::fs::read_dir(project.cases()).unwrap().count() > 0, "{world}: no cases");
             let manifest = std::fs::read_to_string(project.manifest()).unwrap();
             assert!(!manifest.contains(NAME) && manifest.contains(&project.settings.name), "{manifest}");
-            assert_eq!(folder.join("wit/worlds.wit").is_file(), !project.is_workload(), "{world}");
             assert!(folder.join("README.md").is_file(), "{world}: no README");
+            if !project.is_workload() {
+                let contract = contract::Contract::folder(&project.wit()).unwrap();
+                assert!(contract.worlds().iter().any(|names| names.world == project.world()), "{world}: {}", project.world());
+            }
             let again = create(&folder, &world, language).unwrap_err().to_string();
             assert!(again.contains("is there already"), "{again}");
         }

@@ -1,7 +1,7 @@
 //! The programs that make components of sources. They are the author's own; what is missing is told with where to get it.
 
 use crate::Error;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -41,14 +41,24 @@ pub const WIT_BINDGEN: Tool = Tool {
     purpose: "which makes the bindings of C and Go",
     install: "cargo install wit-bindgen-cli",
 };
-pub const NPX: Tool =
-    Tool { names: &["npx"], variable: "CORACLE_NPX", purpose: "which runs componentize-qjs and tsc", install: "apt install nodejs npm" };
-pub const NPM: Tool = Tool {
-    names: &["npm"],
-    variable: "CORACLE_NPM",
-    purpose: "which installs componentize-qjs and tsc",
-    install: "apt install nodejs npm",
+pub const COMPONENTIZE_QJS: Tool = Tool {
+    names: &["componentize-qjs"],
+    variable: "CORACLE_COMPONENTIZE_QJS",
+    purpose: "which makes plugins of JavaScript",
+    install: "npm install componentize-qjs",
 };
+pub const COMPONENTIZE_JS: Tool = Tool {
+    names: &["componentize-js"],
+    variable: "CORACLE_COMPONENTIZE_JS",
+    purpose: "which makes HTTP servers of JavaScript",
+    install: "npm install @bytecodealliance/componentize-js",
+};
+pub const TSC: Tool =
+    Tool { names: &["tsc"], variable: "CORACLE_TSC", purpose: "which checks and strips types", install: "npm install typescript" };
+pub const NODE: Tool =
+    Tool { names: &["node"], variable: "CORACLE_NODE", purpose: "which runs the tools of JavaScript", install: "apt install nodejs npm" };
+pub const NPM: Tool =
+    Tool { names: &["npm"], variable: "CORACLE_NPM", purpose: "which installs the tools of JavaScript", install: "apt install nodejs npm" };
 pub const COMPONENTIZE_PY: Tool = Tool {
     names: &["componentize-py"],
     variable: "CORACLE_COMPONENTIZE_PY",
@@ -57,25 +67,59 @@ pub const COMPONENTIZE_PY: Tool = Tool {
 };
 pub const GO: Tool = Tool { names: &["go"], variable: "CORACLE_GO", purpose: "which builds Go", install: "see https://go.dev/doc/install" };
 
+/// Where programs are looked for before `PATH`, and what their environment tells them. Empty: the author's own surroundings.
+#[derive(Clone, Debug, Default)]
+pub struct Toolbox {
+    pub folders: Vec<PathBuf>,
+    pub variables: Vec<(&'static str, OsString)>,
+}
+
+impl Toolbox {
+    /// The same with another folder, which comes last.
+    #[must_use]
+    pub fn and(&self, folder: PathBuf) -> Self {
+        let mut more = self.clone();
+        more.folders.push(folder);
+        more
+    }
+
+    /// Whether it brings the tool itself.
+    pub fn brings(&self, tool: Tool) -> bool {
+        self.folders.iter().any(|folder| tool.names.iter().any(|name| folder.join(name).is_file()))
+    }
+
+    /// Its folders, then those of `PATH`.
+    pub fn places(&self) -> Vec<PathBuf> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        self.folders.iter().cloned().chain(std::env::split_paths(&path)).collect()
+    }
+}
+
 impl Tool {
     /// A command of it.
     ///
     /// # Errors
-    /// `MissingTool`: neither its variable nor `PATH` has it.
-    pub fn command(self) -> Result<Command, Error> {
-        let named = std::env::var_os(self.variable).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let found = named.or_else(|| self.names.iter().find_map(|name| on_path(name)));
-        found.map(Command::new).ok_or_else(|| Error::MissingTool {
+    /// `MissingTool`: neither its variable, nor the toolbox, nor `PATH` has it.
+    pub fn command(self, toolbox: &Toolbox) -> Result<Command, Error> {
+        let found = self.find(toolbox).ok_or_else(|| Error::MissingTool {
             program: self.names.first().copied().unwrap_or_default().to_owned(),
             purpose: self.purpose,
             install: self.install.to_owned(),
-        })
+        })?;
+        let mut command = Command::new(found);
+        command.envs(toolbox.variables.iter().map(|(name, value)| (name, value)));
+        Ok(command)
     }
-}
 
-fn on_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    /// Where it is.
+    pub fn find(self, toolbox: &Toolbox) -> Option<PathBuf> {
+        if let Some(named) = std::env::var_os(self.variable).filter(|value| !value.is_empty()) {
+            return Some(PathBuf::from(named));
+        }
+        let places = toolbox.places();
+        let on = |name: &&str| places.iter().map(|folder| folder.join(name)).find(|file| file.is_file());
+        self.names.iter().find_map(on)
+    }
 }
 
 /// Runs it, with its own output on the terminal.
@@ -118,7 +162,7 @@ mod tests {
             purpose: "which does nothing",
             install: "apt install nothing",
         };
-        let error = tool.command().unwrap_err().to_string();
+        let error = tool.command(&Toolbox::default()).unwrap_err().to_string();
         assert_eq!(error, "no-such-program is missing, which does nothing; install it by `apt install nothing`");
         let error = run(Command::new("false").arg("x")).unwrap_err().to_string();
         assert!(error.starts_with("`false x` failed (exit status: 1)"), "{error}");

@@ -1,4 +1,5 @@
-//! Guests in languages other than Rust: `guest-examples/<language>/<role>/` becomes `<language>-<role>.wasm`.
+//! Guests in languages other than Rust: the project `guest-examples/<language>/<role>/` becomes `<language>-<role>.wasm`, by the
+//! recipes that `coracle plugin build` has.
 //!
 //! - A result is kept in the cache directory by a hash of everything it was made of (sources, contract, recipe with its pinned
 //!   tools), so that an unchanged guest costs nothing, and its tools are not even installed.
@@ -7,107 +8,44 @@
 //!   component, which their tests print. A guest that does not build is an error.
 
 mod bindings;
-mod c;
-mod component;
-mod go;
-mod javascript;
 mod kept;
-mod python;
 mod tools;
-mod wit;
 
 use crate::paths;
 use crate::run::say;
 use anyhow::{Context, Result, bail};
+use author::{Project, recipe};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
-
-/// What a guest is built for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum World {
-    /// A world of the plugin contract.
-    Plugin(&'static str),
-    /// A world of `guest-examples/wit`: parts of the contract.
-    Part(&'static str),
-    /// `wasi:cli/command`.
-    Command,
-    /// `wasi:http/proxy`.
-    Proxy,
-}
 
 /// A language: one row of [`LANGUAGES`].
 struct Language {
     /// As its folder is called.
     name: &'static str,
-    /// Folder and world of its guests.
-    guests: &'static [(&'static str, World)],
-    /// Files beside the guests' folders that take part in building them.
+    /// Files beside the guests' folders that say which tools build them.
     shared: &'static [&'static str],
     /// Every pinned tool, and a number that grows when the way of building changes.
     recipe: &'static [&'static str],
     /// Installs what is missing.
     install: fn() -> Result<()>,
-    build: fn(&Job) -> Result<()>,
 }
 
-const FILTER: (&str, World) = ("filter", World::Plugin("scheduler-filter"));
-const ADMISSION: (&str, World) = ("admission", World::Plugin("admission-validate"));
-/// The same for languages whose bindings are committed.
-const PARTS: [(&str, World); 2] = [("filter", World::Part("filter")), ("admission", World::Part("admission"))];
+/// What there is in every language.
+const ROLES: [&str; 3] = ["filter", "admission", "workload"];
 
 static LANGUAGES: &[Language] = &[
-    Language {
-        name: "c",
-        guests: &[PARTS[0], PARTS[1], ("workload", World::Command)],
-        shared: &["gen"],
-        recipe: &["2", tools::ZIG],
-        install: tools::zig,
-        build: c::build,
-    },
-    Language { name: "go", guests: &PARTS, shared: &[], recipe: &["1", tools::GO], install: tools::go, build: go::build },
-    Language {
-        name: "javascript",
-        guests: &[FILTER, ADMISSION, ("workload", World::Proxy)],
-        shared: &["package.json", "package-lock.json"],
-        recipe: &["1"],
-        install: tools::javascript,
-        build: javascript::build,
-    },
+    Language { name: "c", shared: &[], recipe: &["3", tools::ZIG], install: tools::zig },
+    Language { name: "go", shared: &[], recipe: &["2", tools::GO], install: tools::go },
+    Language { name: "javascript", shared: &["package.json", "package-lock.json"], recipe: &["2"], install: tools::javascript },
     Language {
         name: "typescript",
-        guests: &[FILTER, ADMISSION, ("workload", World::Proxy)],
-        shared: &["tsconfig.json", "types.mjs", "../javascript/package.json", "../javascript/package-lock.json"],
-        recipe: &["1"],
+        shared: &["../javascript/package.json", "../javascript/package-lock.json"],
+        recipe: &["2"],
         install: tools::javascript,
-        build: javascript::build,
     },
-    Language {
-        name: "python",
-        guests: &[FILTER, ADMISSION, ("workload", World::Proxy)],
-        shared: &[],
-        recipe: &["1", tools::COMPONENTIZE_PY],
-        install: tools::python,
-        build: python::build,
-    },
+    Language { name: "python", shared: &[], recipe: &["2", tools::COMPONENTIZE_PY], install: tools::python },
 ];
-
-/// One guest to build.
-struct Job {
-    world: World,
-    /// Its folder.
-    source: PathBuf,
-    /// An empty folder to work in.
-    work: PathBuf,
-    /// Where the component goes.
-    out: PathBuf,
-}
-
-impl Job {
-    fn has(&self, file: &str) -> bool {
-        self.source.join(file).is_file()
-    }
-}
 
 /// Names that `--lang` takes.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -152,19 +90,19 @@ fn build_language(language: &Language) -> Result<Vec<PathBuf>> {
     let folder = paths::root().join("guest-examples").join(language.name);
     let mut installed = false;
     let mut made = Vec::new();
-    for (role, world) in language.guests {
-        let source = folder.join(role);
-        let name = format!("{}-{role}", language.name);
+    for role in ROLES {
+        let project = Project::open(&folder.join(role))?;
+        let name = &project.settings.name;
         let component = out.join(format!("{name}.wasm"));
         let skipped = out.join(format!("{name}.skipped"));
         let shared: Vec<PathBuf> = language.shared.iter().map(|file| folder.join(file)).collect();
-        let kept = kept::place(&name, language.recipe, *world, &source, &shared)?;
+        let kept = kept::place(language.recipe, &project, &shared)?;
         if !kept.is_file() {
             if !installed && let Err(error) = install(language) {
                 return skip(language, &out, &format!("{error:#}"));
             }
             installed = true;
-            build_one(&name, *world, source, &kept)?;
+            build_one(&project, &kept)?;
         }
         copy(&kept, &component)?;
         let _ = std::fs::remove_file(skipped);
@@ -180,24 +118,23 @@ fn install(language: &Language) -> Result<()> {
     (language.install)()
 }
 
-fn build_one(name: &str, world: World, source: PathBuf, kept: &Path) -> Result<()> {
-    let language = LANGUAGES.iter().find(|language| name.split('-').next() == Some(language.name)).context("a guest of no language")?;
+fn build_one(project: &Project, kept: &Path) -> Result<()> {
+    let name = &project.settings.name;
     let work = paths::target().join("guest-languages").join(name);
     let _ = std::fs::remove_dir_all(&work);
     std::fs::create_dir_all(&work)?;
-    let job = Job { world, source, out: work.join("component.wasm"), work };
     let start = Instant::now();
-    (language.build)(&job).with_context(|| format!("guest {name}"))?;
-    let size = std::fs::metadata(&job.out).with_context(|| format!("guest {name}: its tools made no component"))?.len();
-    let seconds = start.elapsed().as_secs_f64();
-    say(format!("built {name}: {} KiB in {seconds:.1} s", size / 1024));
-    kept::keep(&job.out, kept)
+    let toolbox = tools::toolbox(project.settings.language, project, &work)?;
+    let out = work.join("component.wasm");
+    let size = recipe::build_with(project, &toolbox, &work, &out).with_context(|| format!("guest {name}"))?;
+    say(format!("built {name}: {} KiB in {:.1} s", size / 1024, start.elapsed().as_secs_f64()));
+    kept::keep(&out, kept)
 }
 
 /// No component, but the reason, for every guest of the language.
 fn skip(language: &Language, out: &Path, reason: &str) -> Result<Vec<PathBuf>> {
     say(format!("skipped the guests in {}: {reason}", language.name));
-    for (role, _) in language.guests {
+    for role in ROLES {
         let name = format!("{}-{role}", language.name);
         let _ = std::fs::remove_file(out.join(format!("{name}.wasm")));
         std::fs::write(out.join(format!("{name}.skipped")), reason)?;

@@ -5,7 +5,7 @@ use super::read;
 use crate::component::{self, Adapter};
 use crate::contract::Contract;
 use crate::error::at;
-use crate::tools::{CLANG, WIT_BINDGEN, ZIG, run};
+use crate::tools::{CLANG, Toolbox, WIT_BINDGEN, ZIG, run};
 use crate::{Error, Project};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,16 +13,16 @@ use std::process::Command;
 /// Where Debian and Fedora put wasi-libc, and the WASI SDK its own.
 const SYSROOTS: [&str; 4] = ["/usr/share/wasi-sysroot", "/opt/wasi-sdk/share/wasi-sysroot", "/usr/wasm32-wasi", "/usr"];
 
-pub fn build(project: &Project, scratch: &Path) -> Result<Vec<u8>, Error> {
+pub fn build(project: &Project, toolbox: &Toolbox, scratch: &Path) -> Result<Vec<u8>, Error> {
     let (name, world) = (&project.settings.name, project.world());
-    let plugin = world != "workload";
+    let plugin = !project.is_workload();
     let module = scratch.join("core.wasm");
     let mut sources = sources(&project.folder)?;
-    let mut command = compiler()?;
+    let mut command = compiler(toolbox)?;
     if plugin {
         let (generated, snake) = (project.folder.join("gen"), world.replace('-', "_"));
         if !generated.join(format!("{snake}.c")).is_file() {
-            run(WIT_BINDGEN.command()?.arg("c").arg(project.wit()).args(["--world", world, "--out-dir"]).arg(&generated))?;
+            run(WIT_BINDGEN.command(toolbox)?.arg("c").arg(project.wit()).args(["--world", world, "--out-dir"]).arg(&generated))?;
         }
         sources.push(generated.join(format!("{snake}.c")));
         // The bindings ask for an object that carries the world; here it is put into the module afterwards.
@@ -41,19 +41,23 @@ pub fn build(project: &Project, scratch: &Path) -> Result<Vec<u8>, Error> {
     component::encode(&bytes, Adapter::Reactor, name)
 }
 
-fn compiler() -> Result<Command, Error> {
-    let mut command = match (CLANG.command(), sysroot()) {
-        (Ok(mut clang), Some(sysroot)) => {
+fn compiler(toolbox: &Toolbox) -> Result<Command, Error> {
+    let clang = CLANG.command(toolbox).ok().filter(|_| !toolbox.brings(ZIG));
+    let mut command = match (clang, sysroot()) {
+        (Some(mut clang), Some(sysroot)) => {
             clang.arg("--target=wasm32-wasi").arg(format!("--sysroot={}", sysroot.display())).arg("-Wl,--strip-debug");
             clang
         }
         _ => {
-            let mut zig = ZIG.command()?;
+            let mut zig = ZIG.command(toolbox)?;
             zig.args(["cc", "-target", "wasm32-wasi", "-s"]);
             zig
         }
     };
-    command.args(["-std=c17", "-Oz", "-Wall"]);
+    // What generated code does not use is no mistake.
+    command.args(["-std=c17", "-Oz", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unused-function"]);
+    // A call's stack; the rest of the memory is the heap's.
+    command.arg("-Wl,-z,stack-size=65536");
     Ok(command)
 }
 

@@ -3,7 +3,7 @@
 
 use super::read;
 use crate::component::{self, Adapter};
-use crate::tools::{CARGO, output};
+use crate::tools::{CARGO, Toolbox, output};
 use crate::{Error, Project};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -18,10 +18,10 @@ struct Message {
     manifest_path: PathBuf,
 }
 
-pub fn build(project: &Project) -> Result<Vec<u8>, Error> {
-    let target = if project.world() == "workload" { "wasm32-wasip2" } else { "wasm32-unknown-unknown" };
+pub fn build(project: &Project, toolbox: &Toolbox) -> Result<Vec<u8>, Error> {
+    let target = if project.is_workload() { "wasm32-wasip2" } else { "wasm32-unknown-unknown" };
     has_target(target)?;
-    let mut cargo = CARGO.command()?;
+    let mut cargo = CARGO.command(toolbox)?;
     cargo.current_dir(&project.folder).args(["build", "--release", "--message-format=json-render-diagnostics", "--target", target]);
     // Flags for the host's code would be taken for the guest's.
     cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("RUSTC_WRAPPER");

@@ -1,25 +1,37 @@
 //! Components that were built before, by what they were made of.
 
-use super::{World, wit};
 use crate::paths;
 use anyhow::{Context, Result};
+use author::Project;
+use author::contract::Contract;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Where the component is, if these sources were built by this recipe before: `<cache>/guests/NAME-HASH.wasm`.
-pub fn place(name: &str, recipe: &[&str], world: World, source: &Path, shared: &[PathBuf]) -> Result<PathBuf> {
+pub fn place(recipe: &[&str], project: &Project, shared: &[PathBuf]) -> Result<PathBuf> {
     let mut hash = Sha256::new();
     for word in recipe {
         add(&mut hash, "recipe", word.as_bytes());
     }
-    for place in std::iter::once(source).chain(shared.iter().map(PathBuf::as_path)) {
+    for place in std::iter::once(project.folder.as_path()).chain(shared.iter().map(PathBuf::as_path)) {
         for (file, bytes) in files(place)? {
             add(&mut hash, &file, &bytes);
         }
     }
-    add(&mut hash, "contract", &wit::stamp(world)?);
+    add(&mut hash, "contract", &stamp(project)?);
     let hash = hex::encode(hash.finalize());
-    Ok(folder().join(format!("{name}-{}.wasm", hash.get(..20).unwrap_or(&hash))))
+    Ok(folder().join(format!("{}-{}.wasm", project.settings.name, hash.get(..20).unwrap_or(&hash))))
+}
+
+/// Differs for contracts that a guest can tell apart: a change in another world is none.
+fn stamp(project: &Project) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if !project.is_workload() {
+        author::component::embed(&mut bytes, &Contract::folder(&project.wit())?, project.world(), &project.settings.name)?;
+    } else if project.settings.wit.is_some() {
+        bytes.extend(files(&project.wit())?.into_iter().flat_map(|(_, text)| text));
+    }
+    Ok(bytes)
 }
 
 /// Keeps a new component, and of the older ones of the guest the last few: branches are switched to and fro.
@@ -59,6 +71,9 @@ fn files(place: &Path) -> Result<Vec<(String, Vec<u8>)>> {
     let mut found = Vec::new();
     let mut folders = vec![place.to_path_buf()];
     while let Some(at) = folders.pop() {
+        if at.is_dir() && ["build", "node_modules", "cases"].iter().any(|name| at.ends_with(name)) {
+            continue;
+        }
         if at.is_dir() {
             folders.extend(std::fs::read_dir(&at)?.flatten().map(|entry| entry.path()));
         } else if !at.extension().is_some_and(|end| end == "md" || end == "yaml" || end == "pyc") {
