@@ -8,7 +8,7 @@ export const validate = {
   validate({ object }) {
     const label = get("require");
     // What is deleted has no object.
-    if (object === undefined || label in (JSON.parse(object).metadata.labels ?? {})) {
+    if (object == null || label in (JSON.parse(object).metadata.labels ?? {})) {
       return { tag: "allow", val: notes };
     }
     const message = `the label ${label} is required`;

@@ -15,7 +15,7 @@ export const validate = {
   validate({ object }: Request): Verdict {
     const label = get("require")!;
     // What is deleted has no object.
-    if (object === undefined || label in ((JSON.parse(object) as Labelled).metadata.labels ?? {})) {
+    if (object == null || label in ((JSON.parse(object) as Labelled).metadata.labels ?? {})) {
       return { tag: "allow", val: notes };
     }
     const message = `the label ${label} is required`;

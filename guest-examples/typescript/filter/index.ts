@@ -16,7 +16,7 @@ export const nodeTable = {
     has.length = length;
     const wanted = label();
     for (const node of upserts) {
-      has[node.number] = wanted === undefined || node.labels.some(({ key }) => key === wanted);
+      has[node.number] = wanted == null || node.labels.some(({ key }) => key === wanted);
     }
   },
 };
