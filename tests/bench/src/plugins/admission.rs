@@ -50,7 +50,7 @@ pub fn run() {
     let mut grid = Grid::new(title, &head);
     let labels = json!({"labels": ["example.com/team", {"key": "example.com/tier", "values": ["web", "db"]}]});
     let defaults = json!({"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}});
-    let cases: [(Made, &str, Option<(&str, Value)>, &str); 6] = [
+    let cases = [
         (Made::ConfigMaps, "none", None, ""),
         (Made::ConfigMaps, "required-labels", Some(("required-labels", labels)), "0.2 ms"),
         (Made::ConfigMaps, "lookup by name", Some(("plugin-lookup", json!({"lookup": "get"}))), "1 ms"),

@@ -3,8 +3,9 @@
 use super::bed;
 use crate::table::{Grid, quantile, time};
 use interfaces::adapt::{Line, Origin, Source};
+use interfaces::admit::AdmissionRequest;
 use interfaces::middleware::Request;
-use interfaces::schedule::Points;
+use interfaces::schedule::{NodeTable, PodView, Points};
 use object::{Object, json};
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,7 +31,7 @@ const CALLS: usize = 2_000;
 
 pub fn run() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-    let head = ["plugin", "KiB", "compile", "load, cached", "instantiate", "call, p50", "call, p99", "memory"];
+    let head = ["plugin", "KiB", "compile", "load, cached", "instantiate", "call, p50", "call, p99", "linear memory"];
     let mut grid = Grid::new("Plugins: a component's way to its answer (no server; call: of 2,000)", &head);
     for plugin in plugins() {
         runtime.block_on(measure(&plugin, &mut grid));
@@ -51,6 +52,7 @@ fn plugins() -> Vec<Arc<Object>> {
         });
         let mut admission = filter.clone();
         (admission["world"], admission["admission"]) = (json!("admission"), json!({"rules": rules}));
+        admission["config"] = json!({"require": "app"});
         all.extend([bed::plugin(&format!("{language}-filter"), filter), bed::plugin(&format!("{language}-admission"), admission)]);
     }
     // What was not built here, for want of its tools, is left out.
@@ -74,12 +76,13 @@ async fn measure(plugin: &Arc<Object>, grid: &mut Grid) {
     }
     let load = quantile(&mut loads, 0.5);
     let prepared = prepared.expect("it was prepared");
+    let about = Question::new();
     let (product, resident) = (&prepared.loaded.product, &prepared.loaded.resident);
     let mut calls = Vec::with_capacity(CALLS);
-    let mut answer = call(product).await;
+    let mut answer = call(product, &about).await;
     for _ in 0..CALLS {
         let begin = Instant::now();
-        answer = call(product).await;
+        answer = call(product, &about).await;
         calls.push(begin.elapsed());
     }
     let memory = resident.memory_bytes() / 1024;
@@ -88,7 +91,7 @@ async fn measure(plugin: &Arc<Object>, grid: &mut Grid) {
     for _ in 0..TIMES {
         resident.let_go();
         let begin = Instant::now();
-        answer = answer.and(call(product).await);
+        answer = answer.and(call(product, &about).await);
         firsts.push(begin.elapsed());
     }
     let size = std::fs::metadata(tests::paths::guests().join(plugin.str_at(&["spec", "path"]))).map(|m| m.len()).unwrap_or_default();
@@ -108,33 +111,47 @@ async fn measure(plugin: &Arc<Object>, grid: &mut Grid) {
     ]);
 }
 
+/// What a plugin is asked, of every world.
+struct Question {
+    pod: PodView,
+    table: NodeTable,
+    creation: AdmissionRequest,
+    origin: Origin,
+    lines: Vec<Line>,
+    request: Request,
+    service: Arc<Object>,
+}
+
+impl Question {
+    fn new() -> Self {
+        let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "shop", "uid": "u"}});
+        Self {
+            pod: bed::view(&bed::pod()),
+            table: bed::table(3),
+            creation: bed::creation(),
+            origin: origin(),
+            lines: vec![Line { time: 1, text: b"ITEM   0001 WIDGET              0000012 0001999".to_vec(), continues: false }],
+            request: request(),
+            service: bed::object(service),
+        }
+    }
+}
+
 /// The call that is most usual in the plugin's world.
-async fn call(product: &Product) -> Result<(), String> {
+async fn call(product: &Product, about: &Question) -> Result<(), String> {
     let said = |error: &dyn std::fmt::Display| error.to_string();
     match product {
-        Product::Scheduler(row) => {
-            let (pod, table) = (bed::view(&bed::pod()), bed::table(3));
-            if row.points.has(Points::FILTER) {
-                row.plugin.filter(&pod, &table, &[0, 1, 2]).await.map(drop).map_err(|e| said(&e))
-            } else {
-                row.plugin.score(&pod, &table, &[0, 1, 2]).await.map(drop).map_err(|e| said(&e))
-            }
+        Product::Scheduler(row) if row.points.has(Points::FILTER) => {
+            row.plugin.filter(&about.pod, &about.table, &[0, 1, 2]).await.map(drop).map_err(|e| said(&e))
         }
-        Product::Admission(row) => {
-            let request = bed::creation();
-            let admitted = if row.validates { row.plugin.validate(&request).await } else { row.plugin.mutate(&request).await };
-            admitted.map(drop).map_err(|e| said(&e))
-        }
-        Product::Adapter(row) => {
-            let line = Line { time: 1, text: b"0001ITEM 0002 LEFT-HANDED HAMMER  45.50   3".to_vec(), continues: false };
-            row.adapter.process(&origin(), &[], &[line]).await.map(drop).map_err(|e| said(&e))
-        }
-        Product::Middleware(row) => row.middleware.on_request(&request(), None).await.map(drop).map_err(|e| said(&e)),
+        Product::Scheduler(row) => row.plugin.score(&about.pod, &about.table, &[0, 1, 2]).await.map(drop).map_err(|e| said(&e)),
+        Product::Admission(row) if row.validates => row.plugin.validate(&about.creation).await.map(drop).map_err(|e| said(&e)),
+        Product::Admission(row) => row.plugin.mutate(&about.creation).await.map(drop).map_err(|e| said(&e)),
+        Product::Adapter(row) => row.adapter.process(&about.origin, &[], &about.lines).await.map(drop).map_err(|e| said(&e)),
+        Product::Middleware(row) => row.middleware.on_request(&about.request, None).await.map(drop).map_err(|e| said(&e)),
         Product::Cloud(row) => {
             let Some(balancers) = row.provider.load_balancer() else { return Err("it has no load balancers".to_owned()) };
-            let service =
-                bed::object(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "shop", "uid": "u"}}));
-            balancers.get_load_balancer_name("bench", &service).await.map(drop).map_err(|e| said(&e))
+            balancers.get_load_balancer_name("bench", &about.service).await.map(drop).map_err(|e| said(&e))
         }
         Product::Controller(row) => row.plugin.declare().await.map(drop).map_err(|e| said(&e)),
     }

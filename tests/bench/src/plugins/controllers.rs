@@ -59,19 +59,19 @@ pub fn run() {
     // The engine, the shared caches and this kind are there with the first one; what is counted are the others.
     add(&cluster, &component, CONTROLLERS);
     settle(&cluster, 1);
-    let pid = process::server(&cluster);
-    let kib = |what: &str| process::figure(pid, "status", what);
-    let (all, anonymous, cpu) = (kib("VmRSS"), kib("RssAnon"), process::cpu(pid));
-    let start = Instant::now();
+    let one = Memory::after_restart(&cluster, 1);
+    let (pid, start) = (process::server(&cluster), Instant::now());
+    let cpu = process::cpu(pid);
     (0..CONTROLLERS).for_each(|number| add(&cluster, &component, number));
     settle(&cluster, CONTROLLERS + 1);
     let (loaded, used) = (start.elapsed(), process::cpu(pid) - cpu);
-    let each = |now: u64, before: u64| format!("{:.0} KiB", now.saturating_sub(before) as f64 / CONTROLLERS as f64);
-    let title = format!("{CONTROLLERS} controllers in wasm (a component and a watch each; state in memory)");
-    let mut table = Table::new(title);
+    let fresh = Memory::of(pid);
+    let again = Memory::after_restart(&cluster, CONTROLLERS + 1);
+    let pid = process::server(&cluster);
+    let mut table = Table::new(format!("{CONTROLLERS} controllers in wasm (a component and a watch each; state in memory)"));
     table.row("applied → all run and rest", format!("{}, {} of server CPU each", time(loaded), time(used / CONTROLLERS as u32)), "");
-    table.row("memory of an idle one, resident", each(kib("VmRSS"), all), "256 KiB");
-    table.row("of that anonymous (not mapped code)", each(kib("RssAnon"), anonymous), "");
+    table.row("memory of an idle one", again.each(&one), "256 KiB");
+    table.row("the same, before the server was restarted: just compiled, and its story in the watch cache", fresh.each(&one), "");
     let idle = process::cpu(pid);
     std::thread::sleep(Duration::from_secs(20));
     let idle = (process::cpu(pid) - idle).as_secs_f64() / 20.0 * 100.0;
@@ -91,6 +91,33 @@ pub fn run() {
     }
 }
 
+/// In KiB.
+struct Memory {
+    resident: u64,
+    anonymous: u64,
+}
+
+impl Memory {
+    fn of(pid: u32) -> Self {
+        Self { resident: process::figure(pid, "status", "VmRSS"), anonymous: process::figure(pid, "status", "RssAnon") }
+    }
+
+    /// Of a server that is started anew and found everything in its caches on disk.
+    fn after_restart(cluster: &Cluster, controllers: usize) -> Self {
+        cluster.stop();
+        cluster.spawn();
+        cluster.wait_api();
+        settle(cluster, controllers);
+        Self::of(process::server(cluster))
+    }
+
+    fn each(&self, before: &Self) -> String {
+        let each = |now: u64, before: u64| now.saturating_sub(before) as f64 / CONTROLLERS as f64;
+        let (resident, anonymous) = (each(self.resident, before.resident), each(self.anonymous, before.anonymous));
+        format!("{resident:.0} KiB, {anonymous:.0} KiB of it anonymous (not mapped code)")
+    }
+}
+
 /// One controller of the objects labelled `c=<number>`.
 fn add(cluster: &Cluster, component: &[u8], number: usize) {
     let (name, file) = (format!("c{number}"), cluster.dir().join("component.wasm"));
@@ -104,14 +131,24 @@ fn add(cluster: &Cluster, component: &[u8], number: usize) {
     cluster.kubectl().apply(&plugin.to_string());
 }
 
-/// Until so many run, and none has an instance.
+/// Until this server has asked so many what they watch, and none has an instance any more.
 fn settle(cluster: &Cluster, count: usize) {
+    eventually("all controllers to be asked", || {
+        let metrics = cluster.kubectl().ok(&["get", "--raw", "/metrics"]);
+        let called = |line: &&str| line.starts_with("coracle_plugin_calls_total{") && !line.ends_with(" 0");
+        let asked = metrics.lines().filter(called).count();
+        if asked == count { Ok(()) } else { Err(format!("{asked} of {count} were asked")) }
+    });
+    std::thread::sleep(REST);
     eventually("all controllers to rest", || {
         let list = cluster.kubectl().json(&["get", "wasmplugins"]);
         let items = list["items"].as_array().cloned().unwrap_or_default();
-        let rests = |plugin: &&Value| plugin["status"]["controller"]["phase"] == "Running" && plugin["status"]["instances"] == 0;
-        let resting = items.iter().filter(rests).count();
-        if resting == count { Ok(()) } else { Err(format!("{resting} of {count} rest")) }
+        let rests = |plugin: &Value| plugin["status"]["controller"]["phase"] == "Running" && plugin["status"]["instances"] == 0;
+        let busy = items.iter().find(|plugin| !rests(plugin));
+        match busy {
+            None if items.len() == count => Ok(()),
+            busy => Err(format!("{} of {count} are there; {}", items.len(), busy.map(|b| b["status"].to_string()).unwrap_or_default())),
+        }
     });
     // What was told last is written, and freed memory is found.
     std::thread::sleep(REST);

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::LogParams;
 use object::json;
+use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tests::{Cluster, Options, Space, eventually};
@@ -169,7 +170,7 @@ async fn requests(address: SocketAddr) -> (Vec<Duration>, Duration, usize) {
                     stream = Some(open);
                 }
                 // A server closes a connection after so many requests: not the request's failure if nothing was answered.
-                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {}
+                Err(error) if matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe) => {}
                 _ => failed += 1,
             }
         }
@@ -188,7 +189,7 @@ async fn get(stream: &mut BufReader<TcpStream>, header: &str) -> std::io::Result
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line).await? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+            return Err(UnexpectedEof.into());
         }
         let line = line.trim_end().to_ascii_lowercase();
         if status.is_none() {
