@@ -311,8 +311,12 @@ impl Loader {
         let patch = Patch::Merge(json!({ "status": status }));
         match self.client.api(&gvr::wasm_plugins()).patch("", name, Some("status"), &patch).await {
             Ok(object) => {
-                // So that conditions that stay keep their times.
-                plugin.reported = plugin.told.status(&object);
+                // What was written, not what is so by now: figures that changed meanwhile are told the next time. Only
+                // conditions are as they were stored, so that those that stay keep their times.
+                plugin.reported = status;
+                if let Some(conditions) = plugin.told.status(&object).get_mut("conditions") {
+                    plugin.reported["conditions"] = conditions.take();
+                }
                 plugin.object = Arc::new(object);
             }
             // Deleted meanwhile, or the server is away: the next report tries again.
