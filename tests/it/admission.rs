@@ -6,7 +6,7 @@ use tests::{Cluster, Options, Said, Space};
 
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(|| Cluster::start(Options { plugins: vec!["plugin-admission"], ..Options::default() }))
+    CLUSTER.get_or_init(|| Cluster::start(Options { plugins: vec!["plugin-admission", "plugin-lookup"], ..Options::default() }))
 }
 
 /// A plugin that is asked about config maps of one namespace. It goes when the test is over, however that ends.
@@ -129,6 +129,36 @@ fn admission_plugin_is_in_force_before_it_is_loaded() {
     cluster().kubectl().ok(&["patch", "wasmplugin", "missing", "--type=merge", "-p", r#"{"spec":{"path":"plugin-admission.wasm"}}"#]);
     cluster().kubectl().until("wasmplugins", "missing", "be loaded", |p| p["status"]["phase"] == "Ready");
     passed(&map(&space, "a", "nothing"), "");
+}
+
+#[test]
+fn admission_plugin_looks_others_up_as_its_own_account() {
+    let space = cluster().space("admission-lookup");
+    let ns = space.name();
+    let account = format!("grants: {{serviceAccount: {{namespace: {ns}, name: default}}}}");
+    let lookup = |how: &str| {
+        let spec = format!("config: {{lookup: {how}}}\n  {account}");
+        cluster().kubectl().apply(&manifest(&space, "lookup", &spec, "").replace("plugin-admission.wasm", "plugin-lookup.wasm"));
+    };
+    lookup("get");
+    let plugin = Plugin(&space, "lookup").ready();
+    let own = format!("shop.{ns}");
+    refused(&map(&space, &own, "nothing"), &format!("cannot look {ns} up: namespaces \"{ns}\" is forbidden"));
+    space.apply(&format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {ns}}}\n\
+         rules: [{{apiGroups: [''], resources: [namespaces], verbs: [get, list]}}]\n---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: {ns}}}\n\
+         roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {ns}}}\n\
+         subjects: [{{kind: ServiceAccount, name: default, namespace: {ns}}}]\n"
+    ));
+    passed(&map(&space, &own, "nothing"), "");
+    refused(&map(&space, "shop.nobody", "nothing"), "there is no tenant nobody");
+    lookup("list");
+    plugin.until("look by label", |status| status["servingGeneration"] == status["observedGeneration"]);
+    refused(&map(&space, "labelled.a", "nothing"), "there is no tenant a");
+    space.ok(&["label", "namespace", ns, "tenant=a"]);
+    passed(&map(&space, "labelled.a", "nothing"), "");
+    space.ok(&["delete", "clusterrole,clusterrolebinding", ns]);
 }
 
 #[test]
