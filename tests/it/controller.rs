@@ -15,7 +15,7 @@ fn cluster() -> (&'static Cluster, MutexGuard<'static, ()>) {
     (cluster, turn)
 }
 
-const ACCOUNT: &str = "apiVersion: v1
+pub(super) const ACCOUNT: &str = "apiVersion: v1
 kind: ServiceAccount
 metadata: {name: widgets, namespace: kube-system}
 ---
@@ -33,7 +33,7 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: widgets}
 subjects: [{kind: ServiceAccount, name: widgets, namespace: kube-system}]
 ";
 
-const DEFINITION: &str = "
+pub(super) const DEFINITION: &str = "
     crds:
     - apiVersion: apiextensions.k8s.io/v1
       kind: CustomResourceDefinition
@@ -50,7 +50,7 @@ const DEFINITION: &str = "
           schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}";
 
 /// A WasmPlugin of the test's guest.
-fn manifest(name: &str, definition: &str, more: &str) -> String {
+pub(super) fn manifest(name: &str, definition: &str, more: &str) -> String {
     format!(
         "apiVersion: coracle.dev/v1alpha1
 kind: WasmPlugin

@@ -19,25 +19,31 @@ use tests::{Cluster, Options, Program, eventually};
 const PORTS: [u16; 2] = [6443, 7443];
 
 /// A sandbox with an etcd cluster of three members behind TLS, and servers that keep their state there.
-struct Servers {
+pub(super) struct Servers {
     etcd: Etcd,
-    cluster: Cluster,
+    pub(super) cluster: Cluster,
+    /// Parts that do not run.
+    disable: &'static str,
 }
 
 impl Servers {
     fn new() -> Self {
+        Self::without("agent,dns,plugins,proxy")
+    }
+
+    pub(super) fn without(disable: &'static str) -> Self {
         let cluster = Cluster::new(Options::default());
         // The servers would do so, but etcd is there before them.
         assert_eq!(cluster.on_node("ip", &["link", "set", "lo", "up"]).code, Some(0));
         let etcd = cluster.sandbox().inside(|| Etcd::with(3, true, &[]));
-        Self { etcd, cluster }
+        Self { etcd, cluster, disable }
     }
 
-    fn kubeconfig(&self, index: usize) -> PathBuf {
+    pub(super) fn kubeconfig(&self, index: usize) -> PathBuf {
         self.cluster.dir().join(format!("kubeconfig-{index}"))
     }
 
-    fn data(&self, index: usize) -> PathBuf {
+    pub(super) fn data(&self, index: usize) -> PathBuf {
         self.cluster.dir().join(format!("data-{index}"))
     }
 
@@ -45,7 +51,7 @@ impl Servers {
         let mut command = self.cluster.command();
         command.arg("--data-dir").arg(self.data(index)).arg("--write-kubeconfig").arg(self.kubeconfig(index));
         command.args(["--node-name", &format!("server-{index}"), "--https-listen-port", &PORTS[index].to_string()]);
-        command.args(["--disable=agent,dns,plugins,proxy", "--store=etcd", "--etcd-prefix=/test/registry"]);
+        command.arg(format!("--disable={}", self.disable)).args(["--store=etcd", "--etcd-prefix=/test/registry"]);
         command.args(["--etcd-servers", &self.etcd.servers().join(",")]);
         for (flag, file) in [("--etcd-cafile", "ca.crt"), ("--etcd-certfile", "client.crt"), ("--etcd-keyfile", "client.key")] {
             command.arg(flag).arg(self.etcd.file(file));
@@ -54,14 +60,14 @@ impl Servers {
         self.cluster.spawn_on_node(command)
     }
 
-    fn start(&self, index: usize) -> Program {
+    pub(super) fn start(&self, index: usize) -> Program {
         let mut server = self.spawn(index);
         server.line("API server is ready");
         server
     }
 
     /// Both servers, the second with the first one's authority.
-    fn start_both(&self) -> [Program; 2] {
+    pub(super) fn start_both(&self) -> [Program; 2] {
         let first = self.start(0);
         let (from, to) = (self.data(0).join("tls"), self.data(1).join("tls"));
         std::fs::create_dir_all(&to).expect("a folder can be made");
@@ -77,7 +83,7 @@ impl Servers {
         self.cluster.typed_at(&self.kubeconfig(index), work)
     }
 
-    fn kubectl(&self, index: usize, args: &[&str]) -> String {
+    pub(super) fn kubectl(&self, index: usize, args: &[&str]) -> String {
         let kubeconfig = self.kubeconfig(index).display().to_string();
         self.cluster.kubectl().ok(&[&["--kubeconfig", &kubeconfig], args].concat())
     }
@@ -90,7 +96,7 @@ impl Servers {
     }
 
     /// The holder of a lease that is not given up.
-    fn leader(&self, index: usize, lease: &str) -> Option<String> {
+    pub(super) fn leader(&self, index: usize, lease: &str) -> Option<String> {
         let found = self.with(index, |client| async move { Api::<Lease>::namespaced(client, "kube-system").get_opt(lease).await });
         found.ok().flatten()?.spec?.holder_identity.filter(|holder| !holder.is_empty())
     }

@@ -151,7 +151,7 @@ async fn start(
     let images = Arc::new(image::Store::open(data.join("images")).context("cannot open the image store")?);
     let (plugins, plugin_set) = watch::channel(Default::default());
     let (clouds, cloud_set) = watch::channel(Default::default());
-    let provider = cloud::provider(cloud, client, cloud_set);
+    let provider = cloud::provider(cloud, node, client, cloud_set);
     let verification = args.verification.policy()?;
     // Without a loader there are none, and nobody waits for it.
     let (adapters, adapter_set) = watch::channel((!args.runs(Part::Plugins)).then(Arc::default));
@@ -201,8 +201,18 @@ async fn start(
         let (controllers, controller_set) = watch::channel(Default::default());
         let outputs = wasm::plugins::Outputs { scheduler: plugins, admission: hooks, adapters, middleware, cloud: clouds, controllers };
         let (own, lead, stop, name) = (client.clone(), election.clone(), shutdown.clone(), node.to_owned());
+        let (leading, leads) = watch::channel(false);
+        let peers = wasm::plugins::Peers { several: election.settings.is_some(), leads };
         parts.spawn(async move {
-            let run = |term| wasm::plugins::controllers::run(own.clone(), name.clone(), controller_set.clone(), term);
+            let run = |term| {
+                let controllers = wasm::plugins::controllers::run(own.clone(), name.clone(), controller_set.clone(), term);
+                let leading = leading.clone();
+                async move {
+                    leading.send_replace(true);
+                    controllers.await;
+                    leading.send_replace(false);
+                }
+            };
             lead.run(&own, "coracle-plugin-controllers", stop, run).await;
             ("controllers of plugins", Ok(()))
         });
@@ -211,7 +221,7 @@ async fn start(
             election.run(&client, "coracle-audit", shutdown, |term| api.audit(term)).await;
             ("audit", Ok(()))
         });
-        let run = wasm::plugins::run(client, config, outputs, shutdown.clone());
+        let run = wasm::plugins::run(client, config, outputs, peers, shutdown.clone());
         parts.spawn(async move { ("plugins", run.await.context("plugins")) });
     }
     if args.runs(Part::Proxy) && network.has_links() {

@@ -3,12 +3,14 @@
 //! A change of a Service or slice wakes one task; it renders the whole table from the caches and swaps it in one
 //! transaction. Changes during a swap are taken by the next one, so bursts cost few swaps.
 
+mod health;
 mod rules;
 mod view;
 
 use crate::cidr::Cidr;
 use crate::middleware::Gate;
 use client::{Client, gvr};
+use health::Health;
 use interfaces::middleware::MiddlewareSet;
 use std::net::Ipv4Addr;
 use std::process::Stdio;
@@ -35,7 +37,7 @@ pub struct Config {
     pub node_address: Option<Ipv4Addr>,
 }
 
-/// Pause after `nft` refused a ruleset: long enough not to fill the log, short enough to heal by itself.
+/// Pause after `nft` refused a ruleset, or a port for health checks was taken: long enough not to fill the log, short enough to heal by itself.
 const RETRY: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
@@ -66,13 +68,16 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) {
         () = async { services.ready().await; slices.ready().await; } => {}
     }
     let mut applied = String::new();
+    let mut health = Health::new(&config.node_name, client.recorder("kube-proxy", &config.node_name));
     let gate = config.pod_cidr.nth(1).map(|address| Gate::new(address, config.middleware.clone()));
     loop {
-        let mut ports = service_ports(&services.list(""), &slices.list(""), &config.node_name);
+        let (current, endpoints) = (services.list(""), slices.list(""));
+        let mut ports = service_ports(&current, &endpoints, &config.node_name);
         if let Some(gate) = &gate {
             gate.put_before(&mut ports);
         }
         let ruleset = render(&config, &ports);
+        let mut done = true;
         if ruleset != applied {
             match apply(&ruleset).await {
                 Ok(()) => {
@@ -81,13 +86,18 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) {
                 }
                 Err(error) => {
                     tracing::error!(error = %error, cause = ?std::error::Error::source(&error), "service rules not applied");
-                    let again = wake.clone();
-                    tokio::spawn(async move {
-                        tokio::time::sleep(RETRY).await;
-                        again.notify_one();
-                    });
+                    done = false;
                 }
             }
+        }
+        // After the rules: who is told to come here is served.
+        let open = health.sync(&health::wanted(&current, &endpoints, &config.node_name), done).await;
+        if !done || !open {
+            let again = wake.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(RETRY).await;
+                again.notify_one();
+            });
         }
         tokio::select! {
             () = shutdown.cancelled() => return,

@@ -21,7 +21,7 @@ pub mod worlds;
 
 pub use guest::Guest;
 pub(crate) use guest::{link_admission_types, link_cloud_types, link_config, link_http_types, link_log, link_types, link_whole_pod};
-pub use loader::{Outputs, run};
+pub use loader::{Outputs, Peers, run};
 pub(crate) use platform::{link_api, link_metrics, link_secrets, link_state};
 pub use prepare::{Config, Fetch, FetchError, Fetched, Wanted};
 pub use settings::Settings;

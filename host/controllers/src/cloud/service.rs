@@ -162,7 +162,7 @@ impl Services {
         delay
     }
 
-    /// Answers whether a balancer was deleted.
+    /// Answers whether something was given back that others may wait for.
     async fn sync(&self, key: &Key, by: u64, balancer: &dyn LoadBalancer) -> Result<bool, Failed> {
         let known = self.known.lock().get(key).cloned();
         let Some(service) = self.services.get(&key.namespace, &key.name) else {
@@ -201,8 +201,9 @@ impl Services {
                 self.known.lock().insert(key.clone(), Known { service: service.clone(), by: 0, hosts: now.clone() });
                 let done = self.ensure(&service, &nodes, balancer).await;
                 self.tell_failure(&service, &done);
-                done?;
+                let moved = done?;
                 self.known.lock().insert(key.clone(), Known { service, by, hosts: now });
+                return Ok(moved);
             }
         }
         Ok(false)
@@ -220,7 +221,8 @@ impl Services {
         self.events.event(&service.reference(), ty, reason, message);
     }
 
-    async fn ensure(&self, service: &Arc<Object>, nodes: &[Arc<Object>], balancer: &dyn LoadBalancer) -> Result<(), Failed> {
+    /// Answers whether the balancer has other addresses than before.
+    async fn ensure(&self, service: &Arc<Object>, nodes: &[Arc<Object>], balancer: &dyn LoadBalancer) -> Result<bool, Failed> {
         self.event(service, Type::Normal, "EnsuringLoadBalancer", "Ensuring load balancer");
         self.set_finalizer(service, true).await?;
         if nodes.is_empty() {
@@ -229,11 +231,12 @@ impl Services {
         let status = match balancer.ensure_load_balancer(CLUSTER, service, nodes).await {
             Ok(status) => status,
             // Someone else's, though without a class.
-            Err(CloudError::ImplementedElsewhere) => return Ok(()),
+            Err(CloudError::ImplementedElsewhere) => return Ok(false),
             Err(source) => return Err(Failed::Cloud { operation: "failed to ensure load balancer", source }),
         };
         self.event(service, Type::Normal, "EnsuredLoadBalancer", "Ensured load balancer");
-        self.write_status(service, &status).await
+        let had_some = !list(service, &["status", "loadBalancer", "ingress"]).is_empty();
+        Ok(self.write_status(service, &status).await? && had_some)
     }
 
     async fn update_hosts(&self, service: &Object, nodes: &[Arc<Object>], balancer: &dyn LoadBalancer) -> Result<(), Failed> {
@@ -319,15 +322,17 @@ impl Services {
         }
     }
 
-    async fn write_status(&self, service: &Object, status: &LoadBalancerStatus) -> Result<(), Failed> {
+    /// Answers whether it was another.
+    async fn write_status(&self, service: &Object, status: &LoadBalancerStatus) -> Result<bool, Failed> {
         let wanted: Vec<Value> = status.ingress.iter().map(|ingress| with_mode(json!(ingress))).collect();
         let present: Vec<Value> = list(service, &["status", "loadBalancer", "ingress"]).iter().cloned().map(with_mode).collect();
         if wanted == present {
-            return Ok(());
+            return Ok(false);
         }
         let ingress = if wanted.is_empty() { Value::Null } else { Value::Array(wanted) };
         let patch = json!({ "metadata": { "uid": service.uid() }, "status": { "loadBalancer": { "ingress": ingress } } });
-        self.patch(service, patch, "failed to update load balancer status").await
+        self.patch(service, patch, "failed to update load balancer status").await?;
+        Ok(true)
     }
 
     async fn patch(&self, service: &Object, patch: Value, operation: &'static str) -> Result<(), Failed> {

@@ -55,8 +55,10 @@ impl fmt::Debug for Bare {
 
 #[async_trait]
 impl CloudProvider for Bare {
-    /// Returns once all Services are known: before, an address might be given out twice.
+    /// Returns once all Services are known: before, an address might be given out twice. What an earlier term of this server
+    /// remembered is void: another server may have led since.
     async fn initialize(&self) -> Result<(), Error> {
+        self.recent.lock().clear();
         self.services.ready().await;
         Ok(())
     }

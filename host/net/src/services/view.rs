@@ -46,7 +46,7 @@ pub struct Backend {
 }
 
 /// The slices' label that names their Service.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
+pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// Before a port's number or name.
 const MIDDLEWARE: &str = "middleware.coracle.dev/";

@@ -162,6 +162,24 @@ fn status(types: &mut Types<'_>, words: &Words) -> TypeId {
     let condition = types.known("io.k8s.apimachinery.pkg.apis.meta.v1.Condition");
     let conditions = keyed(types, condition, "type");
     let controller = controller::status(types, words);
+    let server = types.named(
+        "dev.coracle.v1alpha1.WasmPluginServerStatus",
+        "What became of it on one server.",
+        vec![
+            field("phase", words.string, "Loading, Ready or Failed."),
+            field("message", words.string, "Why it is in this phase, or how it failed last."),
+            field("servingGeneration", words.int64, "Generation of the spec that is called there now."),
+            field("digest", words.string, "Digest of the image, or of the component where there is no image."),
+            field("calls", words.int64, "Calls since it was loaded."),
+            field("failures", words.int64, "Calls that failed, traps and timeouts among them."),
+            field("traps", words.int64, "Calls that trapped, or exceeded their memory."),
+            field("timeouts", words.int64, "Calls that took too long."),
+            field("p99Microseconds", words.int64, "99 of 100 good calls took at most this."),
+            field("memoryKiB", words.int64, "Memory of the instances that are kept."),
+            field("instances", words.int64, "Instances that are kept."),
+        ],
+    );
+    let servers = types.anonymous(Shape::Map { value: server, atomic: false });
     types.named(
         "dev.coracle.v1alpha1.WasmPluginStatus",
         "What became of it.",
@@ -186,6 +204,7 @@ fn status(types: &mut Types<'_>, words: &Words) -> TypeId {
             field("p99Microseconds", words.int64, "99 of 100 good calls took at most this."),
             field("memoryKiB", words.int64, "Memory of the instances that are kept."),
             field("instances", words.int64, "Instances that are kept."),
+            field("servers", servers, "Its parts by server, where several share a store. Figures of the status are their sums."),
             controller,
         ],
     )

@@ -11,7 +11,7 @@ use super::platform::cluster::{Cluster, state_name};
 use super::platform::metrics::{self, Figures};
 use super::prepare::{Again, Around, Config, Failed, Loading, Prepared};
 use super::settings::{Settings, Source};
-use super::status::Told;
+use super::status::{Told, of_one};
 use super::worlds::{Product, adapter, middleware, scheduler};
 use crate::{engine, load};
 use client::{Client, DeleteOptions, Patch, Recorder, Type, WorkQueue, gvr};
@@ -51,17 +51,34 @@ pub struct Outputs {
     pub controllers: watch::Sender<ControllerSet>,
 }
 
+/// This server among those that share its store.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    /// There may be others.
+    pub several: bool,
+    /// Whether this one speaks for all: it writes what is the same wherever a plugin is loaded, and cleans up.
+    pub leads: watch::Receiver<bool>,
+}
+
+impl Peers {
+    fn speaks(&self) -> bool {
+        !self.several || *self.leads.borrow()
+    }
+}
+
 /// Runs until `shutdown`. Every output is sent to for the first time once the objects are known, with all that are to be loaded
 /// standing in it: a scheduler that waits for that lets no pod slip past a filter.
 ///
 /// # Errors
 /// There is no wasm engine for this machine, or the cache directory cannot be made.
-pub async fn run(client: Client, config: Config, outputs: Outputs, shutdown: CancellationToken) -> Result<(), Error> {
+pub async fn run(client: Client, config: Config, outputs: Outputs, peers: Peers, shutdown: CancellationToken) -> Result<(), Error> {
     let recorder = client.recorder("coracle-wasm", &config.node_name);
+    let mut leads = peers.leads.clone();
     let mut loader = Loader {
         client,
         recorder,
         config,
+        peers,
         loading: None,
         outputs,
         plugins: BTreeMap::new(),
@@ -88,6 +105,7 @@ pub async fn run(client: Client, config: Config, outputs: Outputs, shutdown: Can
                 None => break,
             },
             _ = report.tick() => loader.report().await,
+            Ok(()) = leads.changed() => loader.report().await,
             Some(done) = loader.tasks.join_next() => if let Ok(done) = done {
                 loader.finish(done).await;
             },
@@ -98,6 +116,9 @@ pub async fn run(client: Client, config: Config, outputs: Outputs, shutdown: Can
         }
     }
     loader.tasks.abort_all();
+    if loader.peers.several {
+        loader.leave().await;
+    }
     Ok(())
 }
 
@@ -105,6 +126,7 @@ struct Loader {
     client: Client,
     recorder: Recorder,
     config: Config,
+    peers: Peers,
     /// Made for the first plugin: a server without any has no engine.
     loading: Option<Arc<Loading>>,
     outputs: Outputs,
@@ -241,6 +263,10 @@ impl Loader {
         metrics::hide(name);
         self.queue.forget(&name.to_owned());
         self.publish();
+        // Another that came late would delete what a new plugin of this name keeps already.
+        if !self.peers.speaks() {
+            return;
+        }
         let state = self.client.api(&gvr::config_maps()).delete("kube-system", &state_name(name), &DeleteOptions::default()).await;
         if let Err(error) = state
             && !error.is_not_found()
@@ -302,9 +328,25 @@ impl Loader {
         }
     }
 
+    /// This server's parts of the statuses go with it.
+    async fn leave(&self) {
+        let patch = Patch::Merge(json!({ "status": { "servers": { &self.config.node_name: null } } }));
+        for name in self.plugins.keys() {
+            let written = self.client.api(&gvr::wasm_plugins()).patch("", name, Some("status"), &patch).await;
+            if let Err(error) = written {
+                tracing::debug!(plugin = name, %error, "this server's part of its status stays");
+            }
+        }
+    }
+
     async fn write_status(&mut self, name: &str) {
+        let (several, speaks, server) = (self.peers.several, self.peers.speaks(), self.config.node_name.clone());
+        let status_of = |told: &Told, object: &Object| {
+            let status = told.status(object);
+            if several { of_one(status, object, &server, speaks) } else { status }
+        };
         let Some(plugin) = self.plugins.get_mut(name) else { return };
-        let status = plugin.told.status(&plugin.object);
+        let status = status_of(&plugin.told, &plugin.object);
         if plugin.reported == status {
             return;
         }
@@ -314,8 +356,10 @@ impl Loader {
                 // What was written, not what is so by now: figures that changed meanwhile are told the next time. Only
                 // conditions are as they were stored, so that those that stay keep their times.
                 plugin.reported = status;
-                if let Some(conditions) = plugin.told.status(&object).get_mut("conditions") {
-                    plugin.reported["conditions"] = conditions.take();
+                if let Some(known) = plugin.reported.get_mut("conditions")
+                    && let Some(stored) = plugin.told.status(&object).get_mut("conditions")
+                {
+                    *known = stored.take();
                 }
                 plugin.object = Arc::new(object);
             }

@@ -1,4 +1,8 @@
 //! The status of a WasmPlugin.
+//!
+//! Where several servers share a store, each loads every plugin. One of them, which a Lease names, writes the status; each writes
+//! what only it knows below `status.servers.<its name>`, and the one that writes the status adds the figures up. So no field has
+//! two writers.
 
 use super::prepare::{Failed, Prepared, Stage};
 use object::{Map, Object, Value, json};
@@ -103,5 +107,81 @@ impl Told {
             },
             _ => ("True", "Done", String::new()),
         }
+    }
+}
+
+/// What each server tells of itself.
+const OWN: [&str; 11] = [
+    "phase",
+    "message",
+    "servingGeneration",
+    "digest",
+    "calls",
+    "failures",
+    "traps",
+    "timeouts",
+    "p99Microseconds",
+    "memoryKiB",
+    "instances",
+];
+/// Of these, the status has the sum over all servers.
+const SUMMED: [&str; 6] = ["calls", "failures", "traps", "timeouts", "memoryKiB", "instances"];
+
+/// What a server among several writes of `status`, its view of the plugin: its own part, and if it speaks for all the rest too.
+/// `old` is the object as it is, which has the parts of the others.
+pub fn of_one(status: Value, old: &Object, server: &str, speaks: bool) -> Value {
+    // What is no longer so is to go.
+    let own: Map<String, Value> = OWN.iter().map(|key| ((*key).to_owned(), status.get(*key).cloned().unwrap_or_default())).collect();
+    let mut whole = if speaks { whole(status, old, server) } else { json!({}) };
+    whole["servers"] = json!({ server: own });
+    whole
+}
+
+fn whole(mut status: Value, old: &Object, server: &str) -> Value {
+    let all = old.at(&["status", "servers"]).and_then(Value::as_object);
+    let others: Vec<(&String, &Value)> = all.into_iter().flatten().filter(|(name, _)| *name != server).collect();
+    let number = |part: &Value, key: &str| part.get(key).and_then(Value::as_u64).unwrap_or(0);
+    if status.get("calls").is_some() {
+        for key in SUMMED {
+            let sum = number(&status, key) + others.iter().map(|(_, part)| number(part, key)).sum::<u64>();
+            status[key] = sum.into();
+        }
+        let slowest = others.iter().map(|(_, part)| number(part, "p99Microseconds")).max().unwrap_or(0);
+        status["p99Microseconds"] = number(&status, "p99Microseconds").max(slowest).into();
+    }
+    let text = |part: &Value, key: &str| part.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    if text(&status, "message").is_empty()
+        && let Some((name, part)) = others.iter().find(|(_, part)| !text(part, "message").is_empty())
+    {
+        status["message"] = format!("on server {name}: {}", text(part, "message")).into();
+    }
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_write_what_is_theirs_and_one_writes_the_sum() {
+        let object = Object::from_value(json!({"status": {"servers": {
+            "a": {"calls": 90, "phase": "Ready"},
+            "b": {"calls": 7, "memoryKiB": 64, "p99Microseconds": 30, "phase": "Failed", "message": "no such file"},
+        }}}));
+        let object = object.unwrap_or_default();
+        let own = json!({"phase": "Ready", "message": "", "calls": 3, "memoryKiB": 128, "p99Microseconds": 20, "conditions": []});
+        let check = |speaks: bool, expect: &[(&str, Value)]| {
+            let status = of_one(own.clone(), &object, "a", speaks);
+            assert_eq!(status["servers"]["a"]["calls"], 3);
+            assert_eq!(status["servers"]["a"].get("digest"), Some(&Value::Null), "what an earlier load told goes");
+            assert_eq!(status["servers"].get("b"), None, "what is another's is left alone");
+            for (key, value) in expect {
+                assert_eq!(status.get(*key).unwrap_or(&Value::Null), value, "{key}");
+            }
+        };
+        check(false, &[("phase", Value::Null), ("calls", Value::Null), ("conditions", Value::Null)]);
+        let message = json!("on server b: no such file");
+        check(true, &[("phase", json!("Ready")), ("calls", json!(10)), ("memoryKiB", json!(192)), ("p99Microseconds", json!(30))]);
+        check(true, &[("message", message), ("conditions", json!([])), ("failures", json!(0))]);
     }
 }
