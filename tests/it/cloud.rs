@@ -60,10 +60,13 @@ fn until_answered(cluster: &Cluster, address: &str, name: &str) {
 }
 
 /// The addresses of the pool that are on the node's interfaces.
-fn on_node(cluster: &Cluster) -> BTreeSet<String> {
-    let said = cluster.on_node("ip", &["-4", "addr", "show"]).out;
-    let words = said.split_whitespace().filter_map(|word| word.strip_suffix("/32"));
-    words.filter(|address| address.starts_with("192.0.2.")).map(str::to_owned).collect()
+fn until_on_node(cluster: &Cluster, expect: &[&str]) {
+    eventually(&format!("{expect:?} to be on the node"), || {
+        let said = cluster.on_node("ip", &["-4", "addr", "show"]).out;
+        let words = said.split_whitespace().filter_map(|word| word.strip_suffix("/32"));
+        let found: BTreeSet<&str> = words.filter(|address| address.starts_with("192.0.2.")).collect();
+        if found == expect.iter().copied().collect() { Ok(()) } else { Err(said.clone()) }
+    });
 }
 
 #[test]
@@ -79,7 +82,7 @@ fn cloud_bare_address_leads_to_the_pods_and_outlives_the_server() {
     assert_eq!(served["metadata"]["finalizers"], json!(["service.kubernetes.io/load-balancer-cleanup"]));
     space.until_event("web", "EnsuredLoadBalancer", "Ensured load balancer");
     space.until_event("web", "nodeAssigned", NODE);
-    assert_eq!(on_node(cluster), BTreeSet::from([address.clone()]));
+    until_on_node(cluster, &["192.0.2.10"]);
     until_answered(cluster, &address, "web");
     let (_, said) = script(&space, "asks", &format!("wget -q -O - http://{address}/"), "", "");
     assert!(said.contains("from web,"), "{said}");
@@ -94,18 +97,13 @@ fn cloud_bare_address_leads_to_the_pods_and_outlives_the_server() {
     assert_eq!(ingress(&space.get("service", "web")), address);
 
     space.ok(&["delete", "service", "web", "--timeout=30s"]);
-    eventually("the address to leave the node", || {
-        let found = on_node(cluster);
-        if found == BTreeSet::from(["192.0.2.11".to_owned()]) { Ok(()) } else { Err(format!("{found:?}")) }
-    });
+    until_on_node(cluster, &["192.0.2.11"]);
     // Another type gives the address back, too.
     space.ok(&["patch", "service", "second", "--type=merge", "-p", r#"{"spec":{"type":"ClusterIP"}}"#]);
-    let plain = space.until("service", "second", "be without a balancer", |service| ingress(service).is_empty());
-    assert_eq!(plain["metadata"]["finalizers"], Value::Null);
-    eventually("the node to have none", || match on_node(cluster) {
-        found if found.is_empty() => Ok(()),
-        found => Err(format!("{found:?}")),
+    space.until("service", "second", "be without a balancer", |service| {
+        ingress(service).is_empty() && service["metadata"]["finalizers"].is_null()
     });
+    until_on_node(cluster, &[]);
 }
 
 #[test]
@@ -157,7 +155,8 @@ fn cloud_bare_local_policy_announces_and_reports_where_the_endpoints_are() {
         });
     };
     health(503, 0);
-    assert!(on_node(cluster).is_empty(), "a node without endpoints does not answer for the address");
+    // A node without endpoints does not answer for the address.
+    until_on_node(cluster, &[]);
     web(&space, "web");
     health(200, 1);
     until_answered(cluster, &address, "web");
@@ -176,14 +175,19 @@ fn simulated() -> Cluster {
     Cluster::start(Options { flags, images: vec!["hello-http"], plugins: vec!["simulated-cloud"], ..Options::default() })
 }
 
-const MACHINES: &str = "node-1: id=i-1 type=small zone=z1 region=r1 label.example.com/rack=7; off: id=i-2 stopped";
+const MACHINES: &str = "node-1: id=i-1 type=small zone=z1 region=r1 label.example.com/rack=7; idle: id=i-2 stopped";
 
-/// Applies the plugin and waits until this version of it serves. `config` is YAML in flow style.
-fn load(cluster: &Cluster, config: &str) {
+/// `config` is YAML in flow style.
+fn apply(cluster: &Cluster, path: &str, config: &str) {
     cluster.kubectl().apply(&format!(
         "apiVersion: coracle.dev/v1alpha1\nkind: WasmPlugin\nmetadata: {{name: simulated}}\nspec:\n  world: cloud-provider\n  \
-         path: simulated-cloud.wasm\n  config: {{others: gone, {config}}}\n"
+         path: {path}\n  config: {{others: gone, {config}}}\n"
     ));
+}
+
+/// Applies the plugin and waits until this version of it serves.
+fn load(cluster: &Cluster, config: &str) {
+    apply(cluster, "simulated-cloud.wasm", config);
     cluster.kubectl().until("wasmplugins", "simulated", "serve", |plugin| {
         plugin["status"]["servingGeneration"] == plugin["metadata"]["generation"] && plugin["status"]["phase"] == "Ready"
     });
@@ -239,7 +243,7 @@ fn cloud_plugin_initialises_nodes_and_serves_balancers_through_updates() {
     space.apply(
         "apiVersion: v1\nkind: Pod\nmetadata: {name: early}\nspec: {containers: [{name: main, image: coracle.dev/examples/hello-http:v1}]}\n",
     );
-    space.until_event("early", "FailedScheduling", UNINITIALIZED);
+    space.until_event("early", "FailedScheduling", "untolerated taint");
     service(&space, "web", "");
 
     load(&cluster, &instances(MACHINES, ""));
@@ -284,7 +288,7 @@ fn cloud_plugin_initialises_nodes_and_serves_balancers_through_updates() {
     assert_eq!((count("balancer."), count("address.")), (13, 13), "{all:#?}");
 
     // A broken update keeps the old one at work.
-    cluster.kubectl().ok(&["patch", "wasmplugin", "simulated", "--type=merge", "-p", r#"{"spec":{"path":"absent.wasm"}}"#]);
+    apply(&cluster, "absent.wasm", &instances(MACHINES, ""));
     cluster.kubectl().until("wasmplugins", "simulated", "fail to load", |plugin| {
         plugin["status"]["message"].as_str().is_some_and(|message| message.contains("serves on") && message.contains("absent.wasm"))
     });
@@ -293,17 +297,12 @@ fn cloud_plugin_initialises_nodes_and_serves_balancers_through_updates() {
 
     // The state of the cloud outlives the server, and deletion reaches it.
     cluster.kill9();
-    load_after_restart(&cluster);
+    cluster.spawn();
+    cluster.wait_ready();
+    load(&cluster, &instances(MACHINES, ""));
     let late = balancer(&space, "late");
     space.ok(&["delete", "service", "late", "--timeout=60s"]);
     until_recorded(&cluster, "that it is gone", |all| !all.contains_key(&late) && all.contains_key(&key));
-}
-
-/// The broken update is taken back first: a server that starts has nothing older to go on with.
-fn load_after_restart(cluster: &Cluster) {
-    cluster.spawn();
-    cluster.wait_ready();
-    load(cluster, &instances(MACHINES, ""));
 }
 
 #[test]
@@ -320,23 +319,23 @@ fn cloud_plugin_decides_over_nodes_that_are_silent() {
     let node = |name: &str, spec: &str| {
         cluster.kubectl().apply(&format!("apiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n"));
     };
-    node("off", "providerID: 'simulated://i-2', podCIDR: 10.99.0.0/24, podCIDRs: [10.99.0.0/24]");
-    cluster.kubectl().until("nodes", "off", "be tainted", |node| has_taint(node, SHUTDOWN));
+    node("idle", "providerID: 'simulated://i-2', podCIDR: 10.99.0.0/24, podCIDRs: [10.99.0.0/24]");
+    cluster.kubectl().until("nodes", "idle", "be tainted", |node| has_taint(node, SHUTDOWN));
     until_recorded(&cluster, "the new node", |all| {
-        all.get(&key).is_some_and(|b| b.ends_with(&format!(" {NODE},off")))
-            && all.get("route.10.99.0.0_24").is_some_and(|r| r.ends_with("off"))
+        all.get(&key).is_some_and(|b| b.contains("idle") && b.contains(NODE))
+            && all.get("route.10.99.0.0_24").is_some_and(|route| route.ends_with("idle"))
     });
     space.until_event("web", "UpdatedLoadBalancer", "Updated load balancer with new hosts");
     // Switched on again.
     let ready =
         r#"{"status":{"conditions":[{"type":"Ready","status":"True","reason":"Test","lastHeartbeatTime":"2099-01-01T00:00:00Z"}]}}"#;
-    cluster.kubectl().ok(&["patch", "node", "off", "--subresource=status", "--type=strategic", "-p", ready]);
-    cluster.kubectl().until("nodes", "off", "be without the taint", |node| !has_taint(node, SHUTDOWN));
+    cluster.kubectl().ok(&["patch", "node", "idle", "--subresource=status", "--type=strategic", "-p", ready]);
+    cluster.kubectl().until("nodes", "idle", "be without the taint", |node| !has_taint(node, SHUTDOWN));
 
     // No machine, no node.
     node("lost", "providerID: 'simulated://i-9'");
     until_cloud_event(&cluster, "lost", "DeletingNode", "does not exist in the cloud provider");
-    cluster.kubectl().ok(&["delete", "node", "off"]);
+    cluster.kubectl().ok(&["delete", "node", "idle"]);
     eventually("both to be gone", || match cluster.kubectl().ok(&["get", "nodes", "--output=name"]) {
         names if names.trim() == format!("node/{NODE}") => Ok(()),
         names => Err(names),
@@ -372,7 +371,7 @@ fn cloud_plugin_that_fails_is_told_and_its_repaired_version_goes_on() {
     // What cannot be cleaned up is not let go.
     space.ok(&["delete", "service", "kept", "--wait=false"]);
     space.until_event("kept", "SyncLoadBalancerFailed", "failed to delete load balancer: the simulated cloud fails to delete kept");
-    assert_eq!(ingress(&space.get("service", "kept")).is_empty(), false);
+    assert!(!ingress(&space.get("service", "kept")).is_empty());
 
     load(&cluster, &instances(MACHINES, ""));
     until_served(&space, "trap");

@@ -180,7 +180,7 @@ pub trait Strategy: Send + Sync {
         false
     }
 
-    /// Labels and annotations may be written through `status`, as upstream's kubelet does.
+    /// Labels, annotations and finalizers may be written through `status`, as upstream's kubelet and service controller do.
     fn status_writes_metadata(&self) -> bool {
         false
     }

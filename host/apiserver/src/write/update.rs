@@ -190,7 +190,7 @@ fn separate_status(write: &Write<'_>, new: &mut Object, old: &Object) {
     // Managers are accounted for by whoever made the change.
     let mut taken = vec!["managedFields"];
     if write.strategy.status_writes_metadata() {
-        taken.extend(["labels", "annotations"]);
+        taken.extend(["labels", "annotations", "finalizers"]);
     }
     if let Some(map) = metadata.as_object_mut() {
         for field in taken {
