@@ -22,21 +22,21 @@ const PORTS: [u16; 2] = [6443, 7443];
 pub(super) struct Servers {
     etcd: Etcd,
     pub(super) cluster: Cluster,
-    /// Parts that do not run.
-    disable: &'static str,
+    /// Further flags, for all.
+    flags: &'static [&'static str],
 }
 
 impl Servers {
     fn new() -> Self {
-        Self::without("agent,dns,plugins,proxy")
+        Self::with_flags(&["--disable=agent,dns,plugins,proxy"])
     }
 
-    pub(super) fn without(disable: &'static str) -> Self {
+    pub(super) fn with_flags(flags: &'static [&'static str]) -> Self {
         let cluster = Cluster::new(Options::default());
         // The servers would do so, but etcd is there before them.
         assert_eq!(cluster.on_node("ip", &["link", "set", "lo", "up"]).code, Some(0));
         let etcd = cluster.sandbox().inside(|| Etcd::with(3, true, &[]));
-        Self { etcd, cluster, disable }
+        Self { etcd, cluster, flags }
     }
 
     pub(super) fn kubeconfig(&self, index: usize) -> PathBuf {
@@ -51,7 +51,7 @@ impl Servers {
         let mut command = self.cluster.command();
         command.arg("--data-dir").arg(self.data(index)).arg("--write-kubeconfig").arg(self.kubeconfig(index));
         command.args(["--node-name", &format!("server-{index}"), "--https-listen-port", &PORTS[index].to_string()]);
-        command.arg(format!("--disable={}", self.disable)).args(["--store=etcd", "--etcd-prefix=/test/registry"]);
+        command.args(self.flags).args(["--store=etcd", "--etcd-prefix=/test/registry"]);
         command.args(["--etcd-servers", &self.etcd.servers().join(",")]);
         for (flag, file) in [("--etcd-cafile", "ca.crt"), ("--etcd-certfile", "client.crt"), ("--etcd-keyfile", "client.key")] {
             command.arg(flag).arg(self.etcd.file(file));

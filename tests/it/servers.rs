@@ -9,10 +9,12 @@ use tests::{eventually, paths};
 /// As `host/wasm/src/plugins/loader.rs` has it: figures that changed are written this often.
 const REPORT: Duration = Duration::from_secs(5);
 
-/// Both servers with plugins, one of which only the first has.
-fn servers() -> Servers {
-    let servers = Servers::without("agent,dns,proxy");
-    for (index, guests) in [(0, &["plugin-controller", "node-requirements"][..]), (1, &["plugin-controller"][..])] {
+const CONTROLLERS: &str = "coracle-plugin-controllers";
+
+/// Two servers, each with plugins of its own.
+fn servers(flags: &'static [&'static str], plugins: [&[&str]; 2]) -> Servers {
+    let servers = Servers::with_flags(flags);
+    for (index, guests) in plugins.into_iter().enumerate() {
         let to = servers.data(index).join("plugins");
         std::fs::create_dir_all(&to).expect("the plugin folder can be made");
         for guest in guests {
@@ -52,9 +54,9 @@ fn widget(servers: &Servers, index: usize, name: &str) {
     });
 }
 
-/// Which server runs the controllers of plugins.
-fn leading(servers: &Servers, index: usize) -> Option<usize> {
-    let holder = servers.leader(index, "coracle-plugin-controllers")?;
+/// Which server runs the controllers of plugins, or what else a lease is for.
+fn leading(servers: &Servers, index: usize, lease: &str) -> Option<usize> {
+    let holder = servers.leader(index, lease)?;
     [0, 1].into_iter().find(|server| holder.starts_with(&format!("server-{server}_")))
 }
 
@@ -64,7 +66,7 @@ fn calls(status: &Value, server: usize) -> u64 {
 
 #[test]
 fn servers_do_not_fight_over_a_plugins_status_and_one_reconciles() {
-    let servers = servers();
+    let servers = servers(&["--disable=agent,dns,proxy"], [&["plugin-controller", "node-requirements"], &["plugin-controller"]]);
     let mut both = servers.start_both().map(Some);
     apply(&servers, 0, &format!("{ACCOUNT}---\n{}", manifest("widgets", DEFINITION, "")));
     let on_both = |status: &Value, phases: [&str; 2]| {
@@ -74,7 +76,7 @@ fn servers_do_not_fight_over_a_plugins_status_and_one_reconciles() {
         on_both(status, ["Ready", "Ready"]) && status["phase"] == "Ready" && status["controller"]["phase"] == "Running"
     });
     widget(&servers, 1, "w");
-    let leader = eventually("a leader", || leading(&servers, 0).ok_or_else(|| "none".to_owned()));
+    let leader = eventually("a leader", || leading(&servers, 0, CONTROLLERS).ok_or_else(|| "none".to_owned()));
     let other = 1 - leader;
     let status = until(&servers, 0, "widgets", "tell of its calls", |status| calls(status, leader) > 0);
     assert_eq!(calls(&status, other), 0, "only the server that leads calls its controllers: {status:#}");
@@ -104,7 +106,7 @@ fn servers_do_not_fight_over_a_plugins_status_and_one_reconciles() {
 
     // The leader dies as by a power failure.
     drop(both[leader].take());
-    eventually("the other to lead", || match leading(&servers, other) {
+    eventually("the other to lead", || match leading(&servers, other, CONTROLLERS) {
         Some(now) if now == other => Ok(()),
         now => Err(format!("{now:?}")),
     });
@@ -123,4 +125,39 @@ fn servers_do_not_fight_over_a_plugins_status_and_one_reconciles() {
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("the server can be signalled");
     server.rest();
     assert_eq!(plugin(&servers, other, "widgets")["status"]["servers"].get(&own), None);
+}
+
+#[test]
+fn servers_hand_the_cloud_over() {
+    const CLOUD: &str = "kube-controller-manager";
+    let servers = servers(&["--disable=agent,dns,proxy", "--cloud-provider=simulated"], [&["simulated-cloud"]; 2]);
+    let mut both = servers.start_both().map(Some);
+    apply(
+        &servers,
+        0,
+        "apiVersion: coracle.dev/v1alpha1\nkind: WasmPlugin\nmetadata: {name: simulated}\nspec: {world: cloud-provider, path: simulated-cloud.wasm}\n",
+    );
+    let address = |index: usize, name: &str| {
+        eventually(&format!("{name} to get an address"), || {
+            let template = "--output=jsonpath={.status.loadBalancer.ingress[0].ip}";
+            match servers.kubectl(index, &["get", "service", name, "--namespace=default", template]) {
+                address if address.is_empty() => Err("none".to_owned()),
+                address => Ok(address),
+            }
+        })
+    };
+    let service = |index: usize, name: &str| {
+        let spec = "{type: LoadBalancer, ports: [{port: 80}]}";
+        apply(&servers, index, &format!("apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: default}}\nspec: {spec}\n"));
+        address(index, name)
+    };
+    assert_eq!(service(0, "before"), "203.0.113.1");
+    let leader = eventually("a leader", || leading(&servers, 0, CLOUD).ok_or_else(|| "none".to_owned()));
+    let other = 1 - leader;
+    drop(both[leader].take());
+    assert_eq!(service(other, "after"), "203.0.113.2", "what the first one gave out is known to the second");
+    assert_eq!(address(other, "before"), "203.0.113.1");
+    assert_eq!(leading(&servers, other, CLOUD), Some(other));
+    servers.kubectl(other, &["delete", "service", "before", "--namespace=default", "--timeout=60s"]);
+    assert_eq!(service(other, "again"), "203.0.113.1", "what was given back is given out again");
 }
