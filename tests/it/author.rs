@@ -101,24 +101,29 @@ fn author_pushes_and_a_pod_feels_it() {
     let space = cluster.space("author");
     let folder = workshop("push");
     ok(&folder, &["new", "disk"]);
-    let project = folder.join("disk");
+    ok(&folder, &["new", "--world", "controller", "greeter"]);
+    let (project, greeter) = (folder.join("disk"), folder.join("greeter"));
     ok(&project, &["build"]);
+    ok(&greeter, &["build"]);
     let (_open, _closed) = (serve(&cluster, 5010, false), serve(&cluster, 5011, true));
-    let push = |args: &[&str]| {
-        let mut push = command(&project, &[&["push", "--insecure", "-C", &project.display().to_string()], args].concat());
+    let push_of = |project: &Path, image: &str| {
+        let mut push = command(project, &["push", "--insecure", "-C", &project.display().to_string(), image]);
         push.env("HOME", &folder);
         cluster.spawn_on_node(push).rest().join("\n")
     };
-    let said = push(&["127.0.0.1:5010/author/disk:v1"]);
-    let image = said.split("spec.image: ").nth(1).unwrap_or_else(|| panic!("{said}")).lines().next().unwrap_or_default().to_owned();
+    let push = |image: &str| push_of(&project, image);
+    let image_of =
+        |said: &str| said.split("spec.image: ").nth(1).unwrap_or_else(|| panic!("{said}")).lines().next().unwrap_or_default().to_owned();
+    let said = push("127.0.0.1:5010/author/disk:v1");
+    let image = image_of(&said);
     assert!(image.starts_with("127.0.0.1:5010/author/disk@sha256:"), "{said}");
     // A registry that asks who it is gets what docker keeps.
-    let refused = push(&["127.0.0.1:5011/author/disk:v1"]);
+    let refused = push("127.0.0.1:5011/author/disk:v1");
     assert!(refused.contains("cannot push to 127.0.0.1:5011/author/disk:v1"), "{refused}");
     std::fs::create_dir_all(folder.join(".docker")).expect("a folder can be made");
     let login = r#"{"auths": {"127.0.0.1:5011": {"auth": "dXNlcjpzZXNhbWU="}}}"#;
     std::fs::write(folder.join(".docker/config.json"), login).expect("the login can be written");
-    let said = push(&["127.0.0.1:5011/author/disk:v1"]);
+    let said = push("127.0.0.1:5011/author/disk:v1");
     assert!(said.contains("pushed "), "{said}");
 
     let manifest = std::fs::read_to_string(project.join("wasmplugin.yaml")).expect("the manifest can be read");
@@ -128,4 +133,13 @@ fn author_pushes_and_a_pod_feels_it() {
     space.until_event("web", "FailedScheduling", "1 node(s) lacked the label disk");
     cluster.kubectl().ok(&["label", "node", tests::NODE, "disk=ssd"]);
     space.until("pod", "web", "be bound", |pod| tests::condition(pod, "PodScheduled") == Some("True"));
+
+    // A controller brings its kind along.
+    let said = push_of(&greeter, "127.0.0.1:5010/author/greeter:v1");
+    assert!(said.contains("with greetings.example.org"), "{said}");
+    let manifest = std::fs::read_to_string(greeter.join("wasmplugin.yaml")).expect("the manifest can be read");
+    cluster.kubectl().apply(&manifest.replace("registry.example.org/greeter:v1", &image_of(&said)));
+    cluster.kubectl().until("crd", "greetings.example.org", "be established", |crd| tests::condition(crd, "Established") == Some("True"));
+    space.apply("apiVersion: example.org/v1\nkind: Greeting\nmetadata: {name: hello}\nspec: {text: Good morning}\n");
+    space.until("configmap", "hello", "be made", |made| made["data"]["text"] == "Good morning");
 }

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use client::{Client, gvr};
 use image::{Credential, Image, Platform, PullOptions, Reference, Verifier};
-use object::Object;
-use std::path::PathBuf;
+use object::{Object, Value};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wasm::plugins::{Fetch, FetchError, Fetched, Wanted};
 
@@ -76,6 +76,12 @@ pub fn fetch(client: Client, images: Arc<image::Store>, insecure: Vec<String>, p
     })
 }
 
+/// The definitions that an image brings along.
+fn definitions(path: &Path) -> Result<Vec<Value>, FetchError> {
+    let bytes = std::fs::read(path).map_err(|error| FetchError::Pull(format!("its definitions cannot be read: {error}")))?;
+    serde_json::from_slice(&bytes).map_err(|error| FetchError::Pull(format!("its definitions are no JSON list: {error}")))
+}
+
 struct Fetcher {
     client: Client,
     images: Arc<image::Store>,
@@ -103,7 +109,8 @@ impl Fetcher {
             verified = self.verify(&own, &reference, &image, &options).await?;
         }
         let digest = image.digest.clone();
-        Ok(Fetched { path: image.wasm_component(None).map_err(pull)?, digest, verified })
+        let definitions = image.definitions.as_deref().map(definitions).transpose()?.unwrap_or_default();
+        Ok(Fetched { path: image.wasm_component(None).map_err(pull)?, digest, verified, definitions })
     }
 
     /// What is here is taken, as with the pull policy `IfNotPresent`; of a name that moves (`latest`, or no tag) what the

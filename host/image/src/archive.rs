@@ -150,7 +150,7 @@ impl Contents {
         let mut writer = File::create(&to).map_err(at("make", &to))?;
         io::copy(&mut reader, &mut writer).map_err(at("copy", path))?;
         let (_, digest, size) = reader.finish();
-        let documents = wasm_documents(&digest, size);
+        let documents = wasm_documents(&digest, size, None);
         self.blobs.insert(digest.to_string(), to);
         self.add_document(&documents.config)?;
         Ok(documents.manifest)

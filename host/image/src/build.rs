@@ -258,15 +258,20 @@ impl ImageBuilder {
 
 /// Writes a wasm file as an OCI artifact in a layout: one layer of type `application/wasm`.
 pub fn wasm_artifact(component: &Path, name: &str, to: &Path) -> Result<(), Error> {
+    plugin_artifact(component, None, name, to)
+}
+
+/// The same with what a plugin brings along as a second layer: a JSON list of CustomResourceDefinitions.
+pub fn plugin_artifact(component: &Path, definitions: Option<&[u8]>, name: &str, to: &Path) -> Result<(), Error> {
     let name = crate::reference(name)?.whole();
     let bytes = fs::read(component).map_err(at("read", component))?;
     if !bytes.starts_with(b"\0asm") {
         return Err(Error::invalid(component.display().to_string(), "not a WebAssembly file"));
     }
     let digest = Digest::of(&bytes);
-    let documents = wasm_documents(&digest, bytes.len() as u64);
+    let documents = wasm_documents(&digest, bytes.len() as u64, definitions);
     let platform = DescriptorPlatform { architecture: "wasm".to_owned(), os: "wasip2".to_owned(), variant: None };
-    write_layout(to, &name, &documents, Some(platform), &digest, component)
+    write_layout(to, &name, &documents, Some(platform), &digest, component, definitions)
 }
 
 /// A manifest and its configuration.
@@ -276,13 +281,16 @@ pub(crate) struct Documents {
 }
 
 /// Source: CNCF TAG Runtime, Wasm OCI Artifact layout.
-pub(crate) fn wasm_documents(component: &Digest, size: u64) -> Documents {
-    let config = json!({ "architecture": "wasm", "os": "wasip2", "layerDigests": [component.as_str()] }).to_string().into_bytes();
+pub(crate) fn wasm_documents(component: &Digest, size: u64, definitions: Option<&[u8]>) -> Documents {
+    let mut layers = vec![descriptor(media::WASM, component, size)];
+    layers.extend(definitions.map(|bytes| descriptor(media::DEFINITIONS, &Digest::of(bytes), bytes.len() as u64)));
+    let digests: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
+    let config = json!({ "architecture": "wasm", "os": "wasip2", "layerDigests": digests }).to_string().into_bytes();
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": media::OCI_MANIFEST,
         "config": { "mediaType": media::WASM_CONFIG, "digest": Digest::of(&config).as_str(), "size": config.len() },
-        "layers": [{ "mediaType": media::WASM, "digest": component.as_str(), "size": size }],
+        "layers": layers,
     });
     Documents { manifest: manifest.to_string().into_bytes(), config }
 }
@@ -302,6 +310,7 @@ fn write_layout(
     platform: Option<DescriptorPlatform>,
     blob: &Digest,
     content: &Path,
+    more: Option<&[u8]>,
 ) -> Result<(), Error> {
     let mut manifest = descriptor(media::OCI_MANIFEST, &Digest::of(&documents.manifest), documents.manifest.len() as u64);
     manifest.platform = platform;
@@ -312,7 +321,7 @@ fn write_layout(
     let mut archive = Tar::create(to)?;
     archive.add("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     archive.add("index.json", &to_json(&index)?)?;
-    for document in [&documents.manifest, &documents.config] {
+    for document in [documents.manifest.as_slice(), &documents.config].into_iter().chain(more) {
         archive.add(&blob_name(&Digest::of(document)), document)?;
     }
     archive.add_file(&blob_name(blob), content)?;

@@ -22,6 +22,8 @@ pub struct Image {
     pub kind: Kind,
     /// Bytes of the content as transferred.
     pub size: u64,
+    /// What a plugin brings along beside its component: a file with a JSON list of CustomResourceDefinitions.
+    pub definitions: Option<PathBuf>,
 }
 
 /// What an image holds.
@@ -98,6 +100,8 @@ pub(crate) mod media {
     /// CNCF TAG Runtime's wasm OCI artifact layout.
     pub(crate) const WASM_CONFIG: &str = "application/vnd.wasm.config.v0+json";
     pub(crate) const WASM: &str = "application/wasm";
+    /// A JSON list of the definitions that a plugin brings along, beside its component.
+    pub(crate) const DEFINITIONS: &str = "application/vnd.coracle.definitions.v1+json";
 
     /// What we can take from a registry.
     pub(crate) const ACCEPTED: &[&str] = &[OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST];
@@ -179,6 +183,13 @@ impl Manifest {
             let artifact = self.config.media_type == media::WASM_CONFIG;
             self.layers.first().filter(|_| artifact && self.layers.len() == 1)
         })
+    }
+}
+
+impl Manifest {
+    /// The layer with the definitions that a wasm artifact brings along.
+    pub(crate) fn definitions_layer(&self) -> Option<&Descriptor> {
+        self.layers.iter().find(|layer| layer.media_type == media::DEFINITIONS)
     }
 }
 

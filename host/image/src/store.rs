@@ -95,7 +95,7 @@ impl Store {
         let index = index::read(&self.inner.folder)?;
         let mut used: HashSet<PathBuf> = HashSet::new();
         for (digest, record) in &index.images {
-            let blobs = [Some(digest.clone()), Some(record.config.clone()), record.wasm.clone()];
+            let blobs = [Some(digest.clone()), Some(record.config.clone()), record.wasm.clone(), record.definitions.clone()];
             for blob in blobs.into_iter().flatten() {
                 used.insert(self.blob(&Digest::parse(&blob)?));
             }
@@ -152,6 +152,7 @@ impl Store {
             config,
             kind,
             size: record.size,
+            definitions: record.definitions.as_ref().map(|digest| Ok::<_, Error>(self.blob(&Digest::parse(digest)?))).transpose()?,
         })
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use image::build::{Format, ImageBuilder, wasm_artifact};
+use image::build::{Format, ImageBuilder, plugin_artifact, wasm_artifact};
 use image::{Credential, Error, Kind, PullOptions, Store, push, reference};
 use support::{Registry, Setup};
 
@@ -80,6 +80,18 @@ async fn a_wasm_artifact_is_pulled() {
     let image = store.pull(&reference(&name).unwrap(), &options).await.unwrap();
     assert!(image.is_wasm());
     assert_eq!(fs::read(image.wasm_component(None).unwrap()).unwrap(), WASM);
+    assert_eq!(image.definitions, None);
+
+    // What a plugin brings along comes with it, and stays while the image does.
+    let (definitions, other) = (br#"[{"kind": "CustomResourceDefinition"}]"#, format!("{}/wasm/hello:v2", registry.address));
+    plugin_artifact(&file, Some(definitions), &other, &archive).unwrap();
+    push(&archive, &reference(&other).unwrap(), &options).await.unwrap();
+    let image = store.pull(&reference(&other).unwrap(), &options).await.unwrap();
+    assert_eq!(fs::read(image.wasm_component(None).unwrap()).unwrap(), WASM);
+    assert_eq!(fs::read(image.definitions.clone().unwrap()).unwrap(), definitions);
+    store.remove(&other).unwrap();
+    store.prune().unwrap();
+    assert!(!image.definitions.unwrap().exists());
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ mod tests {
 
     fn image(kind: Kind, entrypoint: &[&str]) -> Image {
         let config = image::Config { entrypoint: entrypoint.iter().map(|s| (*s).to_owned()).collect(), ..image::Config::default() };
-        Image { digest: "sha256:1".into(), references: vec![], repo_digests: vec![], config, kind, size: 0 }
+        Image { digest: "sha256:1".into(), references: vec![], repo_digests: vec![], config, kind, size: 0, definitions: None }
     }
 
     #[test]

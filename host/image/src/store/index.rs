@@ -33,6 +33,9 @@ pub(super) struct Record {
     /// Digest of the component, for an artifact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) wasm: Option<String>,
+    /// Digest of the definitions that an artifact brings along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) definitions: Option<String>,
     /// Chain ids, the lowest layer first.
     #[serde(default)]
     pub(super) layers: Vec<String>,

@@ -65,6 +65,10 @@ impl Store {
         if let Some(component) = parsed.wasm_layer() {
             self.make_blob(component, &*source).await?;
             record.wasm = Some(component.digest.clone());
+            if let Some(definitions) = parsed.definitions_layer() {
+                self.make_blob(definitions, &*source).await?;
+                record.definitions = Some(definitions.digest.clone());
+            }
         } else {
             let layers = plan(what, &parsed, &config)?;
             record.layers = layers.iter().map(|layer| layer.chain.to_string()).collect();

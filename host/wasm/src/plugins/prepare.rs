@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use client::Client;
 use futures::future::BoxFuture;
 use interfaces::schedule::PluginError;
-use object::Object;
+use object::{Object, Value};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -38,6 +38,16 @@ pub struct Fetched {
     pub digest: String,
     /// By whom its signature was found good; empty: none was asked for.
     pub verified: String,
+    /// CustomResourceDefinitions that the image brings along.
+    pub definitions: Vec<Value>,
+}
+
+/// A component that was compiled, and where it is from.
+struct Compiled {
+    component: wasmtime::component::Component,
+    digest: String,
+    verified: String,
+    definitions: Vec<Value>,
 }
 
 /// Why there is no component.
@@ -192,7 +202,7 @@ impl Loading {
         let settings = Settings::of(object).map_err(|cause| Failed::for_good(Stage::Pulled, "InvalidSpec", cause))?;
         let settings = Arc::new(settings);
         let world = self.world(&settings)?;
-        let (component, digest, verified) = self.component(&settings, bytes).await?;
+        let Compiled { component, digest, verified, definitions } = self.component(&settings, bytes).await?;
         let what = what(&settings.source);
         let pre = world.link(&component, &what).map_err(|error| Failed::for_good(Stage::Compiled, "ImportsNotGranted", error))?;
         let given = self.given(object, &settings, &around).map_err(|cause| Failed::for_good(Stage::Ready, "InvalidGrants", cause))?;
@@ -209,16 +219,14 @@ impl Loading {
             counters: around.counters.clone(),
             object: object.clone(),
             host: around.host,
+            definitions,
         };
         let loaded = (settings.world.load)(made).await.map_err(Failed::not_loaded)?;
         Ok(Prepared { loaded, settings, counters: around.counters, digest, verified, imports, exports })
     }
 
-    async fn component(
-        &self,
-        settings: &Settings,
-        bytes: Option<Vec<u8>>,
-    ) -> Result<(wasmtime::component::Component, String, String), Failed> {
+    async fn component(&self, settings: &Settings, bytes: Option<Vec<u8>>) -> Result<Compiled, Failed> {
+        let alone = |(component, digest)| Compiled { component, digest, verified: String::new(), definitions: Vec::new() };
         let what = what(&settings.source);
         let unverifiable = !settings.verification.is_empty() && !matches!(settings.source, Source::Image(_));
         if unverifiable {
@@ -235,8 +243,11 @@ impl Loading {
             load::Error::Cache { .. } => Failed::for_now(Stage::Compiled, "CacheFailed", error),
             _ => Failed::for_good(Stage::Compiled, "NotCompiled", error),
         };
-        let (path, image_digest, verified) = match &settings.source {
-            Source::Path(path) => (self.config.plugins_dir.join(path), String::new(), String::new()),
+        match &settings.source {
+            Source::Path(path) => {
+                let path = self.config.plugins_dir.join(path);
+                self.cache.load_file(&path, &what).await.map(alone).map_err(compiled)
+            }
             Source::Image(image) => {
                 let no_store = || Failed::for_good(Stage::Pulled, "NoImages", "this server pulls no images: use spec.path");
                 let fetch = self.config.fetch.as_ref().ok_or_else(no_store)?;
@@ -250,23 +261,20 @@ impl Loading {
                     FetchError::Pull(cause) => Failed::for_now(Stage::Pulled, "PullFailed", format!("image {image}: {cause}")),
                     FetchError::Verify(cause) => Failed::for_now(Stage::Verified, "NotVerified", format!("image {image}: {cause}")),
                 })?;
-                (fetched.path, fetched.digest, fetched.verified)
+                let (component, _) = self.cache.load_file(&fetched.path, &what).await.map_err(compiled)?;
+                Ok(Compiled { component, digest: fetched.digest, verified: fetched.verified, definitions: fetched.definitions })
             }
             Source::Inline(text) => {
                 let text: String = text.split_ascii_whitespace().collect();
                 let decoded =
                     STANDARD.decode(text).map_err(|e| Failed::for_good(Stage::Pulled, "InvalidSpec", format!("spec.inline: {e}")))?;
-                let (component, digest) = self.cache.load_bytes(decoded, &what).await.map_err(compiled)?;
-                return Ok((component, digest, String::new()));
+                self.cache.load_bytes(decoded, &what).await.map(alone).map_err(compiled)
             }
             Source::ConfigMap { .. } => {
                 let bytes = bytes.ok_or_else(|| Failed::for_now(Stage::Pulled, "NotFound", format!("{what} cannot be read")))?;
-                let (component, digest) = self.cache.load_bytes(bytes, &what).await.map_err(compiled)?;
-                return Ok((component, digest, String::new()));
+                self.cache.load_bytes(bytes, &what).await.map(alone).map_err(compiled)
             }
-        };
-        let (component, digest) = self.cache.load_file(&path, &what).await.map_err(compiled)?;
-        Ok((component, if image_digest.is_empty() { digest } else { image_digest }, verified))
+        }
     }
 
     fn world(&self, settings: &Settings) -> Result<World, Failed> {

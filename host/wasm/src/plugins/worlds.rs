@@ -25,7 +25,7 @@ use interfaces::admit::AdmissionRow;
 use interfaces::cloud::CloudRow;
 use interfaces::middleware::MiddlewareRow;
 use interfaces::schedule::PluginRow;
-use object::Object;
+use object::{Object, Value};
 use std::sync::Arc;
 pub use table::ALL;
 use wasmtime::component::{Component, InstancePre};
@@ -65,6 +65,8 @@ pub struct Made {
     pub object: Arc<Object>,
     /// The API as the part of the server that loads plugins. `None`: there is no server, a plugin is tried.
     pub host: Option<Client>,
+    /// CustomResourceDefinitions that came with the component.
+    pub definitions: Vec<Value>,
 }
 
 impl Made {

@@ -1,10 +1,14 @@
 //! `coracle plugin push`: an OCI artifact of the CNCF TAG Runtime's wasm layout, with the credentials that docker keeps.
 
-use super::{Component, read};
-use anyhow::{Context, Result, bail};
+use super::trial::documents;
+use super::{Component, Folder, read};
+use anyhow::{Context, Result, anyhow, bail};
+use author::contract::base;
 use image::{Credential, PullOptions};
-use std::path::PathBuf;
+use object::Value;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use wasm::plugins::controllers::Crd;
 
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -12,6 +16,10 @@ pub struct Args {
     image: String,
     #[command(flatten)]
     component: Component,
+    /// A folder of manifests with CustomResourceDefinitions that a controller brings along [default: crds/ of the project, if it is
+    /// there]
+    #[arg(long, value_name = "DIR")]
+    crds: Option<PathBuf>,
     /// Speak plain HTTP with the registry
     #[arg(long)]
     insecure: bool,
@@ -39,19 +47,54 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let archive = folder.path().join("artifact.tar");
-    image::build::wasm_artifact(&path, &args.image, &archive)?;
+    let definitions = definitions(args.crds.as_deref(), &args.component.folder)?;
+    if !definitions.is_empty() && !found.exports.iter().any(|export| base(export) == "coracle:plugin/reconcile") {
+        bail!("--crds: {} is no controller, and only controllers bring definitions along", found.file);
+    }
+    let layer = (!definitions.is_empty()).then(|| serde_json::to_vec(&definitions)).transpose()?;
+    image::build::plugin_artifact(&path, layer.as_deref(), &args.image, &archive)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let digest = runtime.block_on(image::push(&archive, &reference, &options)).with_context(|| {
         let advice = if args.insecure { "" } else { " (a registry without TLS needs --insecure; for credentials see `docker login`)" };
         format!("cannot push to {}{advice}", args.image)
     })?;
     println!("pushed {} as {}@{digest}", found.file, reference.whole());
+    for crd in &definitions {
+        println!("  with {}", crd.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default());
+    }
     println!("apply it by spec.image: {}/{}@{digest}", reference.registry(), reference.repository());
     Ok(())
 }
 
+/// What is to go along: every document of every manifest in the folder, which must be definitions.
+///
+/// # Errors
+/// The folder was named and has none; or it has something else.
+pub fn definitions(named: Option<&Path>, project: &Folder) -> Result<Vec<Value>> {
+    let folder = match (named, project.open()) {
+        (Some(folder), _) => folder.to_owned(),
+        (None, Ok(project)) if project.folder.join("crds").is_dir() => project.folder.join("crds"),
+        _ => return Ok(Vec::new()),
+    };
+    let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known)));
+    files.sort();
+    let mut all = Vec::new();
+    for file in files {
+        for value in documents(&file)? {
+            Crd::new(value.clone()).map_err(|cause| anyhow!("{}: a document {cause}", file.display()))?;
+            all.push(value);
+        }
+    }
+    if all.is_empty() {
+        bail!("{} has no manifest with a CustomResourceDefinition", folder.display());
+    }
+    Ok(all)
+}
+
 /// Of docker's configuration: entries of `auths`, and what credential helpers say of this registry.
-fn credentials(file: Option<&std::path::Path>, registry: &str) -> Result<Vec<Credential>> {
+fn credentials(file: Option<&Path>, registry: &str) -> Result<Vec<Credential>> {
     let place = match file {
         Some(file) => file.to_owned(),
         None => {

@@ -1,6 +1,7 @@
 //! `coracle plugin test`: the component against recorded cases, by the server's own code, without a cluster.
 
 use super::cases::{self, Case, File, differences};
+use super::push::definitions;
 use super::trial::{Subject, Trial};
 use super::{Folder, runtime};
 use anyhow::{Context, Result, bail};
@@ -44,7 +45,7 @@ impl Tried {
             Some(manifest) => manifest.clone(),
             None => self.folder.open()?.manifest(),
         };
-        Subject::read(&manifest, component)
+        Subject::read(&manifest, component, definitions(None, &self.folder)?)
     }
 
     pub fn cases(&self) -> Result<Vec<File>> {

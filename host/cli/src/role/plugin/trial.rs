@@ -15,16 +15,13 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// `definitions` are what the component brings along in its image.
+    ///
     /// # Errors
     /// The manifest cannot be read, or has neither a WasmPlugin nor a Pod.
-    pub fn read(manifest: &Path, component: PathBuf) -> Result<Self> {
+    pub fn read(manifest: &Path, component: PathBuf, definitions: Vec<Value>) -> Result<Self> {
         let what = || format!("manifest {}", manifest.display());
-        let text = std::fs::read_to_string(manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
-        let mut objects = Vec::new();
-        for document in serde_yaml_ng::Deserializer::from_str(&text) {
-            let value: Value = serde::Deserialize::deserialize(document).with_context(what)?;
-            objects.extend(Object::from_value(value));
-        }
+        let objects: Vec<Object> = documents(manifest)?.into_iter().chain(definitions).filter_map(Object::from_value).collect();
         if objects.iter().any(|object| object.str_at(&["kind"]) == "WasmPlugin") {
             return bed::Subject::of(objects, component).map(Self::Plugin).with_context(what);
         }
@@ -37,6 +34,22 @@ impl Subject {
             Self::Workload(subject) => &subject.component,
         }
     }
+}
+
+/// The documents of a YAML file; empty ones are left out.
+///
+/// # Errors
+/// It cannot be read, or is no YAML.
+pub fn documents(file: &Path) -> Result<Vec<Value>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut values = Vec::new();
+    for document in serde_yaml_ng::Deserializer::from_str(&text) {
+        let value: Value = serde::Deserialize::deserialize(document).with_context(|| format!("manifest {}", file.display()))?;
+        if !value.is_null() {
+            values.push(value);
+        }
+    }
+    Ok(values)
 }
 
 /// One case's surroundings.

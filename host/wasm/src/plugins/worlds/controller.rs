@@ -79,7 +79,8 @@ pub fn load(made: Made) -> BoxFuture<'static, Result<Loaded, Error>> {
     Box::pin(async move {
         let block: Block = made.settings.block("controller").map_err(|cause| made.unfit(cause))?;
         let limits = made.settings.limits;
-        let settings = block.settings(limits.instances).map_err(|cause| made.unfit(cause))?;
+        let mut settings = block.settings(limits.instances).map_err(|cause| made.unfit(cause))?;
+        bring(&mut settings.crds, made.definitions.clone()).map_err(|cause| made.unfit(cause))?;
         made.require(&[RECONCILE])?;
         let maps = made.exports(MAPPING);
         let exports = Points {
@@ -93,6 +94,17 @@ pub fn load(made: Made) -> BoxFuture<'static, Result<Loaded, Error>> {
         let row = ControllerRow { plugin: Arc::new(Plugin { pool: pool.clone() }), account, object, settings };
         Ok(Loaded { product: Product::Controller(Box::new(row)), resident: pool })
     })
+}
+
+/// Adds the definitions that came with the component; one that the object names, too, is as the object has it.
+fn bring(crds: &mut Vec<Crd>, definitions: Vec<Value>) -> Result<(), String> {
+    for (i, definition) in definitions.into_iter().enumerate() {
+        let crd = Crd::new(definition).map_err(|cause| format!("definition {i} of its image {cause}"))?;
+        if crds.iter().all(|own| own.name() != crd.name()) {
+            crds.push(crd);
+        }
+    }
+    Ok(())
 }
 
 /// Where the exports are.
