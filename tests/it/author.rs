@@ -72,6 +72,22 @@ fn author_templates_in_rust_build_and_pass_their_cases() {
 }
 
 #[test]
+fn author_sdk_has_every_extension_point() {
+    let folder = workshop("points");
+    ok(&folder, &["new", "--world", "scheduler", "points"]);
+    let project = folder.join("points");
+    let put = |file: &str, text: &str| std::fs::write(project.join(file), text).expect("the project can be written");
+    put("src/lib.rs", include_str!("author/points.rs"));
+    std::fs::remove_file(project.join("cases/teams.yaml")).expect("the template has a case");
+    put("cases/points.yaml", include_str!("author/points.yaml"));
+    let manifest = std::fs::read_to_string(project.join("wasmplugin.yaml")).expect("the manifest can be read");
+    let points = "preEnqueue, queueSort, requeue, preFilter, preFilterExtensions, filter, postFilter, preScore, score, scoreNormalize, reserve, permit, preBind, bind, postBind";
+    put("wasmplugin.yaml", &manifest.replace("filter, score", points));
+    ok(&project, &["build"]);
+    assert!(ok(&project, &["test"]).contains("4 passed"));
+}
+
+#[test]
 fn author_sees_what_a_plugin_answers_otherwise() {
     let folder = workshop("cases");
     ok(&folder, &["new", "judge"]);
@@ -84,7 +100,8 @@ fn author_sees_what_a_plugin_answers_otherwise() {
     std::fs::write(&file, text.replace("lacked the label gpu", "had no gpu")).expect("the case can be written");
     let (good, said) = plugin(&project, &["test"]);
     assert!(!good && said.contains("FAIL filter.yaml: another label is asked for"), "{said}");
-    assert!(said.contains("had no gpu") && said.contains("lacked the label gpu"), "{said}");
+    let lines = ["filter.without", "  expected \"node(s) had no gpu\"", "  got      \"node(s) lacked the label gpu\""];
+    assert!(said.contains(&lines.join("\n       ")), "{said}");
     ok(&project, &["test", "--record"]);
     assert!(ok(&project, &["test"]).contains("2 passed"));
     // What the server would refuse is refused here, in its words.

@@ -206,7 +206,7 @@ impl ImageBuilder {
                     layers: vec![descriptor(media::OCI_LAYER_GZIP, &digest, size)],
                 };
                 let platform = DescriptorPlatform { architecture: architecture.clone(), os: os.clone(), variant: None };
-                let documents = Documents { manifest: to_json(&manifest)?, config };
+                let documents = Documents { manifest: to_json(&manifest)?, config, definitions: None };
                 write_layout(to, &name, &documents, Some(platform), &digest, &layer)
             }
             Format::DockerArchive => {
@@ -271,13 +271,14 @@ pub fn plugin_artifact(component: &Path, definitions: Option<&[u8]>, name: &str,
     let digest = Digest::of(&bytes);
     let documents = wasm_documents(&digest, bytes.len() as u64, definitions);
     let platform = DescriptorPlatform { architecture: "wasm".to_owned(), os: "wasip2".to_owned(), variant: None };
-    write_layout(to, &name, &documents, Some(platform), &digest, component, definitions)
+    write_layout(to, &name, &documents, Some(platform), &digest, component)
 }
 
-/// A manifest and its configuration.
+/// A manifest and its configuration, and what else an artifact has beside its component.
 pub(crate) struct Documents {
     pub(crate) manifest: Vec<u8>,
     pub(crate) config: Vec<u8>,
+    pub(crate) definitions: Option<Vec<u8>>,
 }
 
 /// Source: CNCF TAG Runtime, Wasm OCI Artifact layout.
@@ -292,7 +293,7 @@ pub(crate) fn wasm_documents(component: &Digest, size: u64, definitions: Option<
         "config": { "mediaType": media::WASM_CONFIG, "digest": Digest::of(&config).as_str(), "size": config.len() },
         "layers": layers,
     });
-    Documents { manifest: manifest.to_string().into_bytes(), config }
+    Documents { manifest: manifest.to_string().into_bytes(), config, definitions: definitions.map(<[u8]>::to_vec) }
 }
 
 fn descriptor(media_type: &str, digest: &Digest, size: u64) -> Descriptor {
@@ -310,7 +311,6 @@ fn write_layout(
     platform: Option<DescriptorPlatform>,
     blob: &Digest,
     content: &Path,
-    more: Option<&[u8]>,
 ) -> Result<(), Error> {
     let mut manifest = descriptor(media::OCI_MANIFEST, &Digest::of(&documents.manifest), documents.manifest.len() as u64);
     manifest.platform = platform;
@@ -321,7 +321,7 @@ fn write_layout(
     let mut archive = Tar::create(to)?;
     archive.add("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     archive.add("index.json", &to_json(&index)?)?;
-    for document in [documents.manifest.as_slice(), &documents.config].into_iter().chain(more) {
+    for document in [Some(&documents.manifest), Some(&documents.config), documents.definitions.as_ref()].into_iter().flatten() {
         archive.add(&blob_name(&Digest::of(document)), document)?;
     }
     archive.add_file(&blob_name(blob), content)?;

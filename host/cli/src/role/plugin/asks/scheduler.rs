@@ -3,7 +3,9 @@
 use super::super::cases::Case;
 use super::{object, objects};
 use anyhow::{Context, Result};
-use interfaces::schedule::{Bind, Code, Permit, PluginError, PluginRow, Points, PreFilter, PreScore};
+use interfaces::schedule::{
+    Bind, Code, Permit, PluginError, PluginRow, PodView, PodsOn, Points, PostFilter, PreFilter, PreScore, Refusal, Refused,
+};
 use object::{Object, Value, json};
 use scheduler::cluster::Cluster;
 use scheduler::pod::PodInfo;
@@ -66,8 +68,9 @@ async fn cycle(
             }
         }
     }
+    let mut refused = Vec::new();
     if filters {
-        let refused = plugin.filter(view, table, &candidates).await?;
+        refused = plugin.filter(view, table, &candidates).await?;
         candidates.retain(|number| refused.iter().all(|refusal| refusal.node != *number));
         let reasons: Map<String, Value> = refused.iter().map(|refusal| (name(refusal.node), json!(refusal.reason))).collect();
         say("filter", Value::Object(reasons));
@@ -75,6 +78,19 @@ async fn cycle(
         let never: BTreeSet<String> =
             refused.iter().filter(|refusal| refusal.code == Code::UnschedulableAndUnresolvable).map(|refusal| name(refusal.node)).collect();
         say("unresolvable", json!(never));
+    }
+    if candidates.is_empty() && points.has(Points::POST_FILTER) {
+        let by_it = |refusal: &Refusal| Refused { node: refusal.node, code: refusal.code, plugin: plugin.name() };
+        let told: Vec<Refused<'_>> = refused.iter().map(by_it).collect();
+        let pods: Arc<dyn PodsOn> = Arc::new(Placed(cluster.rows().iter().map(|row| row.pods.clone()).collect()));
+        say(
+            "postFilter",
+            match plugin.post_filter(view, table, &told, &pods).await? {
+                PostFilter::Nothing(reason) => json!({ "nothing": reason }),
+                PostFilter::Unresolvable(reason) => json!({ "unresolvable": reason }),
+                PostFilter::Nominate { node, victims } => json!({ "node": name(node), "victims": victims }),
+            },
+        );
     }
     let mut scores = points.has(Points::SCORE);
     if points.has(Points::PRE_SCORE) {
@@ -122,6 +138,15 @@ async fn cycle(
         plugin.post_bind(view, node).await?;
     }
     Ok(())
+}
+
+/// The pods of each node, by its number.
+struct Placed(Vec<Vec<Arc<PodInfo>>>);
+
+impl PodsOn for Placed {
+    fn on(&self, node: u32) -> Vec<&PodView> {
+        self.0.get(node as usize).into_iter().flatten().map(|pod| pod.view()).collect()
+    }
 }
 
 fn node_defaults() -> Value {
