@@ -16,56 +16,40 @@ pub struct Tool {
     pub install: &'static str,
 }
 
-pub const CARGO: Tool = Tool {
-    names: &["cargo"],
-    variable: "CARGO",
-    purpose: "which builds Rust",
-    install: "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh",
-};
-pub const CLANG: Tool = Tool {
-    names: &["clang", "clang-22", "clang-21", "clang-20", "clang-19", "clang-18"],
-    variable: "CORACLE_CLANG",
-    purpose: "which compiles C for wasm32-wasi",
-    install: "apt install clang lld libclang-rt-dev-wasm32 wasi-libc",
-};
+pub const CARGO: Tool = tool(&["cargo"], "CARGO", "which builds Rust", "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh");
+pub const CLANG: Tool = tool(
+    &["clang", "clang-22", "clang-21", "clang-20", "clang-19", "clang-18"],
+    "CORACLE_CLANG",
+    "which compiles C for wasm32-wasi",
+    "apt install clang lld libclang-rt-dev-wasm32 wasi-libc",
+);
 /// Clang and a libc for WebAssembly in one.
-pub const ZIG: Tool = Tool {
-    names: &["zig"],
-    variable: "CORACLE_ZIG",
-    purpose: "which compiles C for wasm32-wasi",
-    install: "pip install ziglang` (its folder has the program), or a clang with wasi-libc by `apt install clang lld libclang-rt-dev-wasm32 wasi-libc",
-};
-pub const WIT_BINDGEN: Tool = Tool {
-    names: &["wit-bindgen"],
-    variable: "CORACLE_WIT_BINDGEN",
-    purpose: "which makes the bindings of C and Go",
-    install: "cargo install wit-bindgen-cli",
-};
-pub const COMPONENTIZE_QJS: Tool = Tool {
-    names: &["componentize-qjs"],
-    variable: "CORACLE_COMPONENTIZE_QJS",
-    purpose: "which makes plugins of JavaScript",
-    install: "npm install componentize-qjs",
-};
-pub const COMPONENTIZE_JS: Tool = Tool {
-    names: &["componentize-js"],
-    variable: "CORACLE_COMPONENTIZE_JS",
-    purpose: "which makes HTTP servers of JavaScript",
-    install: "npm install @bytecodealliance/componentize-js",
-};
-pub const TSC: Tool =
-    Tool { names: &["tsc"], variable: "CORACLE_TSC", purpose: "which checks and strips types", install: "npm install typescript" };
-pub const NODE: Tool =
-    Tool { names: &["node"], variable: "CORACLE_NODE", purpose: "which runs the tools of JavaScript", install: "apt install nodejs npm" };
-pub const NPM: Tool =
-    Tool { names: &["npm"], variable: "CORACLE_NPM", purpose: "which installs the tools of JavaScript", install: "apt install nodejs npm" };
-pub const COMPONENTIZE_PY: Tool = Tool {
-    names: &["componentize-py"],
-    variable: "CORACLE_COMPONENTIZE_PY",
-    purpose: "which makes components of Python",
-    install: "pip install componentize-py",
-};
-pub const GO: Tool = Tool { names: &["go"], variable: "CORACLE_GO", purpose: "which builds Go", install: "see https://go.dev/doc/install" };
+pub const ZIG: Tool = tool(
+    &["zig"],
+    "CORACLE_ZIG",
+    "which compiles C for wasm32-wasi",
+    "pip install ziglang` (its folder has the program), or a clang with wasi-libc by `apt install clang lld libclang-rt-dev-wasm32 wasi-libc",
+);
+pub const WIT_BINDGEN: Tool =
+    tool(&["wit-bindgen"], "CORACLE_WIT_BINDGEN", "which makes the bindings of C and Go", "cargo install wit-bindgen-cli");
+pub const COMPONENTIZE_QJS: Tool =
+    tool(&["componentize-qjs"], "CORACLE_COMPONENTIZE_QJS", "which makes plugins of JavaScript", "npm install componentize-qjs");
+pub const COMPONENTIZE_JS: Tool = tool(
+    &["componentize-js"],
+    "CORACLE_COMPONENTIZE_JS",
+    "which makes HTTP servers of JavaScript",
+    "npm install @bytecodealliance/componentize-js",
+);
+pub const TSC: Tool = tool(&["tsc"], "CORACLE_TSC", "which checks and strips types", "npm install typescript");
+pub const NODE: Tool = tool(&["node"], "CORACLE_NODE", "which runs the tools of JavaScript", "apt install nodejs npm");
+pub const NPM: Tool = tool(&["npm"], "CORACLE_NPM", "which installs the tools of JavaScript", "apt install nodejs npm");
+pub const COMPONENTIZE_PY: Tool =
+    tool(&["componentize-py"], "CORACLE_COMPONENTIZE_PY", "which makes components of Python", "pip install componentize-py");
+pub const GO: Tool = tool(&["go"], "CORACLE_GO", "which builds Go", "see https://go.dev/doc/install");
+
+const fn tool(names: &'static [&'static str], variable: &'static str, purpose: &'static str, install: &'static str) -> Tool {
+    Tool { names, variable, purpose, install }
+}
 
 /// Where programs are looked for before `PATH`, and what their environment tells them. Empty: the author's own surroundings.
 #[derive(Clone, Debug, Default)]
@@ -156,12 +140,7 @@ mod tests {
 
     #[test]
     fn a_missing_tool_is_told_with_its_package() {
-        let tool = Tool {
-            names: &["no-such-program"],
-            variable: "CORACLE_NO_SUCH",
-            purpose: "which does nothing",
-            install: "apt install nothing",
-        };
+        let tool = tool(&["no-such-program"], "CORACLE_NO_SUCH", "which does nothing", "apt install nothing");
         let error = tool.command(&Toolbox::default()).unwrap_err().to_string();
         assert_eq!(error, "no-such-program is missing, which does nothing; install it by `apt install nothing`");
         let error = run(Command::new("false").arg("x")).unwrap_err().to_string();
