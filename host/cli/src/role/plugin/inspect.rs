@@ -161,5 +161,8 @@ mod tests {
         check(&["wasi:cli/environment@0.2.0", "wasi:cli/exit@0.2.0"], (&["wasi:cli"], &[]));
         check(&["wasi:clocks/monotonic-clock@0.2.3", "wasi:http/types@0.2.3"], (&["wasi:http"], &[]));
         check(&["acme:db/sql@1.0.0"], (&[], &["acme:db/sql@1.0.0"]));
+        // What pods run has more by itself, and can be granted less.
+        let imports = ["wasi:cli/environment@0.2.6", "wasi:keyvalue/store@0.2.0-draft", "coracle:plugin/log@1.1.0"].map(str::to_owned);
+        assert_eq!(grants(&imports, (WORKLOAD, WORKLOAD_GRANTABLE)), (vec!["wasi:keyvalue".to_owned()], Vec::new()));
     }
 }

@@ -7,18 +7,22 @@
 //!
 //! Both answer `stdout` and `stderr`, line by line.
 
+mod container;
+mod output;
+
 use super::cases::Case;
 use anyhow::{Context, Result, anyhow, bail};
 use author::component;
 use author::contract::base;
 use bytes::Bytes;
+use container::{container, files, pod_spec};
 use futures::StreamExt;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use interfaces::network::PodRef;
-use interfaces::workload::{Container, ContainerId, ImageSource, Mount, Phase, Resources, Runtime, Sandbox};
-use object::quantity::Quantity;
+use interfaces::workload::{Container, ContainerId, Mount, Phase, Runtime, Sandbox};
 use object::{Object, Value, json};
+use output::written;
 use serde_json::Map;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -27,7 +31,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use wasm::host::WasmRuntime;
-use workload::log::{self, Stream};
 
 /// Threads of the guest: cases come one at a time.
 const THREADS: usize = 2;
@@ -72,12 +75,6 @@ impl Subject {
         let grants = grants.split(',').map(str::trim).filter(|grant| !grant.is_empty()).map(str::to_owned).collect();
         Ok(Self { component, digest: image::digest_of(&bytes), serves, pod: object.name().to_owned(), container, grants })
     }
-}
-
-/// The pod's spec of a Pod, or of what makes Pods.
-fn pod_spec(object: &Object) -> Option<&Value> {
-    let paths: [&[&str]; 3] = [&["spec"], &["spec", "template", "spec"], &["spec", "jobTemplate", "spec", "template", "spec"]];
-    paths.iter().filter_map(|path| object.at(path)).find(|spec| spec.get("containers").is_some())
 }
 
 /// A component in the surroundings of one case. A service runs from here to [`Trial::end`].
@@ -285,87 +282,4 @@ impl<'a> Trial<'a> {
 fn address() -> IpAddr {
     let [_, a, b, c] = std::process::id().to_be_bytes();
     Ipv4Addr::new(127, 64 | (a & 63), b, c.clamp(2, 254)).into()
-}
-
-/// The texts under `files`, by their path.
-fn files(case: &Case) -> Result<BTreeMap<PathBuf, String>> {
-    let files = case.given.get("files").and_then(Value::as_object).into_iter().flatten();
-    files
-        .map(|(path, text)| match text.as_str() {
-            Some(text) if path.starts_with('/') => Ok((PathBuf::from(path), text.to_owned())),
-            _ => bail!("{}: `files` has texts by absolute paths; {path} is none", case.name),
-        })
-        .collect()
-}
-
-fn container(subject: &Subject, case: &Case) -> Result<Container> {
-    let own = &subject.container;
-    let text = |key: &str| own.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let words = |value: Option<&Value>| -> Option<Vec<String>> {
-        Some(value?.as_array()?.iter().map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned)).collect())
-    };
-    let name = if text("name").is_empty() { subject.pod.clone() } else { text("name") };
-    let mut args = words(own.get("command")).unwrap_or_else(|| vec![name.clone()]);
-    args.extend(words(case.given.get("args")).or_else(|| words(own.get("args"))).unwrap_or_default());
-    let mut env = BTreeMap::new();
-    for variable in own.get("env").and_then(Value::as_array).into_iter().flatten() {
-        let Some(name) = variable.get("name").and_then(Value::as_str) else { continue };
-        let value = match variable.pointer("/valueFrom/fieldRef/fieldPath").and_then(Value::as_str) {
-            Some("metadata.name") => subject.pod.clone(),
-            Some("metadata.namespace") => "default".to_owned(),
-            _ => variable.get("value").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        };
-        env.insert(name.to_owned(), value);
-    }
-    for (name, value) in case.given.get("env").and_then(Value::as_object).into_iter().flatten() {
-        env.insert(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    }
-    let memory = own.pointer("/resources/limits/memory").map(Quantity::from_value).transpose();
-    let memory = memory.map_err(|error| anyhow!("resources.limits.memory of the Pod: {error}"))?;
-    let ports = own.get("ports").and_then(Value::as_array).into_iter().flatten();
-    Ok(Container {
-        image: ImageSource::Component { path: subject.component.clone(), digest: subject.digest.clone() },
-        args,
-        env: env.into_iter().collect(),
-        working_dir: text("workingDir"),
-        resources: Resources { memory_limit_bytes: memory.map(Quantity::value).unwrap_or_default(), ..Resources::default() },
-        termination_message_path: "/dev/termination-log".to_owned(),
-        ports: ports.filter_map(|port| u16::try_from(port.get("containerPort")?.as_u64()?).ok()).collect(),
-        grants: subject.grants.clone(),
-        name,
-        ..Container::default()
-    })
-}
-
-/// Adds the lines of a log to an answer.
-fn written(path: &Path, answer: &mut Map<String, Value>) -> Result<()> {
-    let bytes = super::read(path)?;
-    let (mut out, mut err) = (Lines::default(), Lines::default());
-    for entry in bytes.split(|byte| *byte == b'\n').filter_map(log::parse) {
-        match entry.stream {
-            Stream::Stdout => out.add(&entry),
-            Stream::Stderr => err.add(&entry),
-        }
-    }
-    answer.insert("stdout".to_owned(), json!(out.lines));
-    answer.insert("stderr".to_owned(), json!(err.lines));
-    Ok(())
-}
-
-/// The lines of one stream; parts of a long one are put together.
-#[derive(Default)]
-struct Lines {
-    lines: Vec<String>,
-    continues: bool,
-}
-
-impl Lines {
-    fn add(&mut self, entry: &log::Entry) {
-        let text = String::from_utf8_lossy(&entry.text);
-        match self.lines.last_mut().filter(|_| self.continues) {
-            Some(line) => line.push_str(&text),
-            None => self.lines.push(text.into_owned()),
-        }
-        self.continues = entry.continues;
-    }
 }
