@@ -262,4 +262,17 @@ mod tests {
         check(json!({"crdDeletion": "Maybe"}), Err("neither Retain nor Delete"));
         check(json!({"crds": [{"kind": "Pod"}]}), Err("spec.controller.crds[0] is a Pod"));
     }
+    #[test]
+    fn definitions_of_the_image_come_along() {
+        let crd = |name: &str, label: &str| {
+            json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                "metadata": {"name": name, "labels": {"from": label}}})
+        };
+        let own = Crd::new(crd("a", "object")).unwrap();
+        let mut crds = vec![own.clone()];
+        bring(&mut crds, vec![crd("a", "image"), crd("b", "image")]).unwrap();
+        assert_eq!(crds, [own, Crd::new(crd("b", "image")).unwrap()]);
+        let wrong = bring(&mut crds, vec![json!({"apiVersion": "v1", "kind": "Pod"})]).unwrap_err();
+        assert!(wrong.starts_with("definition 0 of its image is a Pod"), "{wrong}");
+    }
 }
