@@ -16,6 +16,8 @@ mod bystander;
 mod everywhere;
 #[path = "../../../tests/guests/hostile/guest.rs"]
 mod guest;
+#[path = "hostile/outside.rs"]
+mod outside;
 #[path = "hostile/place.rs"]
 mod place;
 #[path = "hostile/scheduler.rs"]

@@ -32,6 +32,11 @@ impl Place {
         Self { directory, loading: Loading::new(config).unwrap() }
     }
 
+    /// Where the plugin's granted directories are.
+    pub fn data(&self) -> std::path::PathBuf {
+        self.directory.path().join("data/hostile")
+    }
+
     /// The name of a file with this component.
     pub fn write(&self, name: &str, bytes: &[u8]) -> String {
         let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();

@@ -209,8 +209,8 @@ async fn of_admission(plugin: &dyn AdmissionPlugin, export: &str) -> Said {
     }
 }
 
-async fn of_adapter(adapter: &dyn Adapter, export: &str) -> Said {
-    let origin = Origin {
+pub fn origin() -> Origin {
+    Origin {
         namespace: "n".into(),
         pod: "p".into(),
         uid: "u".into(),
@@ -219,7 +219,11 @@ async fn of_adapter(adapter: &dyn Adapter, export: &str) -> Said {
         source: Source::Stdout,
         path: String::new(),
         arguments: Vec::new(),
-    };
+    }
+}
+
+async fn of_adapter(adapter: &dyn Adapter, export: &str) -> Said {
+    let origin = origin();
     let line = Line { time: 1, text: b"hello".to_vec(), continues: false };
     match export {
         "adapt#process" => said(adapter.process(&origin, b"", &[line]).await),

@@ -9,11 +9,12 @@ wit_bindgen::generate!({ path: "../../../wit", world: "adapter" });
 
 use exports::coracle::plugin::adapt::{Answer, Guest, Line, Origin};
 use std::fs;
+use wasip2::http::outgoing_handler;
+use wasip2::http::types::{Fields, OutgoingRequest, Scheme};
 use wasip2::sockets::instance_network::instance_network;
 use wasip2::sockets::ip_name_lookup::resolve_addresses;
-use wasip2::sockets::network::{IpAddress, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress};
+use wasip2::sockets::network::{ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress};
 use wasip2::sockets::{tcp, tcp_create_socket, udp, udp_create_socket};
-use wstd::http::{Body, Client, Request};
 
 struct Trespasser;
 
@@ -54,14 +55,14 @@ fn attempt(words: &[&str]) -> Result<String, String> {
         ["connect", address] => connect(socket(address)?),
         ["send", address] => send(socket(address)?),
         ["listen", address] => listen(socket(address)?),
-        ["get", url] => wstd::runtime::block_on(get(url)).map(|(status, _)| status.to_string()),
-        ["follow", url] => wstd::runtime::block_on(async {
-            let (status, location) = get(url).await?;
-            match location {
-                Some(location) => Ok(format!("{status}, then {}", get(&location).await.map_or_else(|error| error, |(s, _)| s.to_string()))),
-                None => Ok(status.to_string()),
+        ["get", url] => get(url).map(|(status, _)| status.to_string()),
+        ["follow", url] => match get(url)? {
+            (status, Some(location)) => {
+                let then = get(&location).map_or_else(|error| error, |(status, _)| status.to_string());
+                Ok(format!("{status}, then {then}"))
             }
-        }),
+            (status, None) => Ok(status.to_string()),
+        },
         other => Err(format!("what is {other:?}?")),
     }
 }
@@ -70,14 +71,14 @@ fn attempt(words: &[&str]) -> Result<String, String> {
 fn symbolic_link(old: &str, new: &str) -> Result<String, String> {
     let directories = wasip2::filesystem::preopens::get_directories();
     let Some((directory, _)) = directories.first() else { return Err("no directory".to_owned()) };
-    directory.symlink_at(old, new).map(|()| "done".to_owned()).map_err(|code| format!("{code:?}"))
+    directory.symlink_at(old, new).map(|()| "done".to_owned()).map_err(|code| code.name().to_owned())
 }
 
 fn resolve(name: &str) -> Result<String, String> {
-    let stream = resolve_addresses(&instance_network(), name).map_err(|code| format!("{code:?}"))?;
+    let stream = resolve_addresses(&instance_network(), name).map_err(|code| code.name().to_owned())?;
     stream.subscribe().block();
     let mut found = Vec::new();
-    while let Some(address) = stream.resolve_next_address().map_err(|code| format!("{code:?}"))? {
+    while let Some(address) = stream.resolve_next_address().map_err(|code| code.name().to_owned())? {
         if let IpAddress::Ipv4((a, b, c, d)) = address {
             found.push(format!("{a}.{b}.{c}.{d}"));
         }
@@ -92,14 +93,14 @@ fn socket(text: &str) -> Result<IpSocketAddress, String> {
 }
 
 fn connect(to: IpSocketAddress) -> Result<String, String> {
-    let code = |code| format!("{code:?}");
+    let code = |code: ErrorCode| code.name().to_owned();
     let socket = tcp_create_socket::create_tcp_socket(IpAddressFamily::Ipv4).map_err(code)?;
     socket.start_connect(&instance_network(), to).map_err(code)?;
     finished(&socket, || socket.finish_connect().map(|_| "connected".to_owned()))
 }
 
 fn listen(at: IpSocketAddress) -> Result<String, String> {
-    let code = |code| format!("{code:?}");
+    let code = |code: ErrorCode| code.name().to_owned();
     let socket = tcp_create_socket::create_tcp_socket(IpAddressFamily::Ipv4).map_err(code)?;
     socket.start_bind(&instance_network(), at).map_err(code)?;
     finished(&socket, || socket.finish_bind())?;
@@ -111,13 +112,13 @@ fn finished<T>(socket: &tcp::TcpSocket, finish: impl Fn() -> Result<T, tcp::Erro
     loop {
         match finish() {
             Err(tcp::ErrorCode::WouldBlock) => socket.subscribe().block(),
-            other => return other.map_err(|code| format!("{code:?}")),
+            other => return other.map_err(|code| code.name().to_owned()),
         }
     }
 }
 
 fn send(to: IpSocketAddress) -> Result<String, String> {
-    let code = |code| format!("{code:?}");
+    let code = |code: ErrorCode| code.name().to_owned();
     let socket = udp_create_socket::create_udp_socket(IpAddressFamily::Ipv4).map_err(code)?;
     let any = IpSocketAddress::Ipv4(Ipv4SocketAddress { port: 0, address: (0, 0, 0, 0) });
     socket.start_bind(&instance_network(), any).map_err(code)?;
@@ -130,9 +131,16 @@ fn send(to: IpSocketAddress) -> Result<String, String> {
     outgoing.send(&[datagram]).map(|sent| format!("sent {sent}")).map_err(code)
 }
 
-async fn get(url: &str) -> Result<(u16, Option<String>), String> {
-    let request = Request::get(url).body(Body::empty()).map_err(|error| error.to_string())?;
-    let response = Client::new().send(request).await.map_err(|error| error.to_string())?;
-    let location = response.headers().get("location").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok((response.status().as_u16(), location))
+fn get(url: &str) -> Result<(u16, Option<String>), String> {
+    let (authority, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).ok_or("not a URL")?;
+    let request = OutgoingRequest::new(Fields::new());
+    let wrong = |()| "not an authority".to_owned();
+    request.set_scheme(Some(&Scheme::Http)).map_err(wrong)?;
+    request.set_authority(Some(authority)).map_err(wrong)?;
+    request.set_path_with_query(Some(&format!("/{path}"))).map_err(wrong)?;
+    let coming = outgoing_handler::handle(request, None).map_err(|code| format!("{code:?}"))?;
+    coming.subscribe().block();
+    let response = coming.get().and_then(Result::ok).ok_or("nothing came")?.map_err(|code| format!("{code:?}"))?;
+    let location = response.headers().get("location").into_iter().next().map(|value| String::from_utf8_lossy(&value).into_owned());
+    Ok((response.status(), location))
 }
