@@ -1,13 +1,13 @@
 //! [`Api`]: the requests on one resource.
 
 use crate::error::{Error, Result};
+use crate::percent::encode;
 use crate::transport::{BoxError, ResponseBody, Transport};
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
 use http_body_util::BodyExt;
 use interfaces::authorize::UserInfo;
 use object::{Gvr, Map, Object, StatusError, Value, json};
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -363,18 +363,6 @@ pub(crate) fn refusal(code: u16, body: &[u8]) -> StatusError {
     match serde_json::from_slice::<Value>(body) {
         Ok(value) if value.get("kind").and_then(Value::as_str) == Some("Status") => StatusError::from_value(code, &value),
         _ => StatusError::new(code, object::Reason::Unknown, String::from_utf8_lossy(body).trim().to_owned()),
-    }
-}
-
-/// Percent-encodes everything but RFC 3986's unreserved characters.
-fn encode(out: &mut String, text: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
     }
 }
 

@@ -17,6 +17,7 @@ mod error;
 pub mod gvr;
 mod leader;
 pub mod metrics;
+pub mod percent;
 mod queue;
 mod recorder;
 #[cfg(test)]

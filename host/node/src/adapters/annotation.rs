@@ -4,6 +4,7 @@
 //! `metrics` is the port that samples are served on; `arg.<name>` is told to the plugin. Values are percent-decoded. What
 //! several plugins adapt passes them in the order in which they are named.
 
+use client::percent;
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
@@ -51,7 +52,7 @@ fn entry(text: &str) -> Result<Attachment, String> {
     let mut arguments = BTreeMap::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').ok_or_else(|| format!("{pair:?} is not key=value"))?;
-        let value = decode(value).ok_or_else(|| format!("the value of {key} is not percent-encoded UTF-8"))?;
+        let value = percent::decode(value).ok_or_else(|| format!("the value of {key} is not percent-encoded UTF-8"))?;
         match key {
             "source" => source = self::source(&value)?,
             "metrics" => {
@@ -83,21 +84,6 @@ fn source(value: &str) -> Result<Wanted, String> {
 fn is_plain(path: &str) -> bool {
     let path = Path::new(path);
     path.is_absolute() && path.file_name().is_some() && path.components().all(|c| matches!(c, Component::RootDir | Component::Normal(_)))
-}
-
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digit = |b: Option<u8>| char::from(b?).to_digit(16);
-            let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-            bytes.push(u8::try_from(high * 16 + low).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

@@ -134,17 +134,6 @@ fn name(key: &str) -> Result<String, Error> {
 
 /// `None` for a file that is no key's.
 fn key(name: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digit = |b: Option<u8>| char::from(b?).to_digit(16);
-            let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-            bytes.push(u8::try_from(high * 16 + low).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    let key = String::from_utf8(bytes).ok()?;
+    let key = client::percent::decode(name)?;
     (self::name(&key).ok()? == name).then_some(key)
 }

@@ -21,7 +21,7 @@ use crate::network::Network;
 use async_trait::async_trait;
 use client::{DeleteOptions, ListOptions, Patch, Type};
 use hosts::Hosts;
-use object::{Gvr, Value};
+use object::{Gvr, Value, names};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +36,13 @@ pub struct Reference {
     pub name: String,
     /// Empty for the object itself.
     pub subresource: String,
+}
+
+/// Whether this can be the name of a resource. It becomes part of a path, and what a service account may do is asked by it.
+pub(in crate::plugins) fn is_resource(gvr: &Gvr) -> bool {
+    let label = |text: &str| names::dns1123_label(text).is_empty();
+    let group = gvr.group.is_empty() || names::dns1123_subdomain(&gvr.group).is_empty();
+    group && label(&gvr.version) && label(&gvr.resource)
 }
 
 /// One request to the API, as the plugin's service account.

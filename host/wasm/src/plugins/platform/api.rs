@@ -1,6 +1,6 @@
 //! `wit/api.wit`: texts of JSON in and out, errors as the API's Status has them.
 
-use super::{Answer, Reference, Refused, Request, fields};
+use super::{Answer, Reference, Refused, Request, fields, is_resource};
 use crate::ctx::State;
 use crate::plugins::bindings::coracle::plugin::api as wit;
 use crate::plugins::guest::{GuestView, HasGuest, view};
@@ -21,6 +21,15 @@ pub(crate) fn link(l: &mut Linker<State>) -> Result<()> {
 impl GuestView<'_> {
     async fn ask(&mut self, request: Request) -> std::result::Result<Answer, wit::Failure> {
         let Some(guest) = &self.0 else { return Err(failure(403, "Forbidden", "only plugins use this")) };
+        let (Request::Get(Reference { gvr, .. })
+        | Request::List { gvr, .. }
+        | Request::Create { gvr, .. }
+        | Request::Update { object: Reference { gvr, .. }, .. }
+        | Request::Patch { object: Reference { gvr, .. }, .. }
+        | Request::Delete { object: Reference { gvr, .. }, .. }) = &request;
+        if !is_resource(gvr) {
+            return Err(failure(404, "NotFound", "the server could not find the requested resource"));
+        }
         guest.given.platform.request(request).await.map_err(|Refused { code, reason, message }| wit::Failure { code, reason, message })
     }
 

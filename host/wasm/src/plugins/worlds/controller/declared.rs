@@ -1,6 +1,7 @@
 //! What a component declares is not believed before it is checked.
 
 use crate::plugins::bindings::exports::coracle::plugin::reconcile as wit;
+use crate::plugins::platform::is_resource;
 use interfaces::reconcile::{Declaration, Mapping, Secondary, Watch};
 use object::selector::{FieldSelector, LabelSelector};
 use object::{Gvr, names};
@@ -74,13 +75,11 @@ fn watch(declared: wit::Watch) -> Result<Watch, String> {
     if gvr.version.is_empty() || gvr.resource.is_empty() {
         return Err("a watch names no resource".to_owned());
     }
-    // They become part of a path, and what the service account may do is asked by them.
-    let label = |text: &str| names::dns1123_label(text).is_empty();
-    if !label(&gvr.resource) || !label(&gvr.version) || !(gvr.group.is_empty() || names::dns1123_subdomain(&gvr.group).is_empty()) {
+    if !is_resource(&gvr) {
         let (group, version, plural) = (quoted(&gvr.group), quoted(&gvr.version), quoted(&gvr.resource));
         return Err(format!("{plural:?} in {version:?} of {group:?} is no name of a resource"));
     }
-    if !namespace.is_empty() && !label(&namespace) {
+    if !namespace.is_empty() && !names::dns1123_label(&namespace).is_empty() {
         return Err(format!("{:?} is no namespace", quoted(&namespace)));
     }
     let wrong = |what: &str, cause: String| format!("{what} of {}: {cause}", gvr.resource);
