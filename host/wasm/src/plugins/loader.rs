@@ -101,7 +101,9 @@ pub async fn run(client: Client, config: Config, outputs: Outputs, peers: Peers,
         tokio::select! {
             () = shutdown.cancelled() => break,
             change = changes.recv() => match change {
-                Some(change) => queue.add(change.name),
+                Some(change) => if loader.is_news(watched.get("", &change.name), &change.name) {
+                    queue.add(change.name);
+                },
                 None => break,
             },
             _ = report.tick() => loader.report().await,
@@ -158,6 +160,19 @@ impl Plugin {
 }
 
 impl Loader {
+    /// Whether a change asks for anything. What waits to be tried again waits on when only its status, which is written here, has
+    /// changed: else the report of a failure would begin the next attempt.
+    fn is_news(&mut self, object: Option<Arc<Object>>, name: &str) -> bool {
+        let Some((plugin, object)) = self.plugins.get_mut(name).zip(object) else { return true };
+        let same = plugin.object.uid() == object.uid() && plugin.told.generation == object.generation() && !object.is_deleting();
+        let waits = plugin.told.failed.as_ref().is_some_and(|failed| failed.again == Again::Later);
+        if same && waits {
+            plugin.object = object;
+            return false;
+        }
+        true
+    }
+
     async fn reconcile(&mut self, object: Option<Arc<Object>>, name: &str) {
         let known = self.plugins.get(name);
         let Some(object) = object.filter(|object| !object.is_deleting()) else {

@@ -22,18 +22,18 @@ pub struct Told {
 
 impl Told {
     fn phase(&self) -> &'static str {
-        match (&self.serving, &self.failed, self.loading) {
-            (Some(_), ..) => "Ready",
-            (None, _, true) => "Loading",
-            (None, Some(_), false) => "Failed",
-            (None, None, false) => "Loading",
+        match (&self.serving, &self.failed) {
+            (Some(_), _) => "Ready",
+            // Also while it is tried again: what it waits for stays to be read.
+            (None, Some(_)) => "Failed",
+            (None, None) => "Loading",
         }
     }
 
     fn message(&self) -> String {
         match (&self.serving, &self.failed) {
             (Some((generation, _)), Some(failed)) => format!("generation {generation} serves on: {}", failed.message),
-            (None, Some(failed)) if !self.loading => failed.message.clone(),
+            (None, Some(failed)) => failed.message.clone(),
             (Some((_, prepared)), None) => match prepared.counters.last_failure() {
                 failure if failure.is_empty() => String::new(),
                 failure => format!("last failure: {failure}"),

@@ -38,6 +38,10 @@ pub fn run(args: &Args) -> Result<()> {
     println!("  coracle plugin build                 # build/{name}.wasm");
     println!("  coracle plugin test                  # the cases in cases/, without a cluster");
     println!("  coracle plugin push REGISTRY/{name}:v1");
-    println!("  kubectl apply -f wasmplugin.yaml     # with spec.image: REGISTRY/{name}:v1");
+    if project.is_workload() {
+        println!("  kubectl apply -f manifest.yaml       # with image: REGISTRY/{name}:v1");
+    } else {
+        println!("  kubectl apply -f wasmplugin.yaml     # with spec.image: REGISTRY/{name}:v1");
+    }
     Ok(())
 }
