@@ -56,6 +56,20 @@ pub fn present(case: &Case) -> Result<Vec<Object>> {
     Ok(all)
 }
 
+/// Headers as a mapping of names to texts; a name that occurs several times has a list.
+pub fn headers<'a>(all: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Map<String, Value> {
+    let mut shown: Map<String, Value> = Map::new();
+    for (name, value) in all {
+        let value = Value::from(String::from_utf8_lossy(value));
+        match shown.get_mut(name) {
+            None => drop(shown.insert(name.to_owned(), value)),
+            Some(Value::Array(list)) => list.push(value),
+            Some(first) => *first = Value::Array(vec![first.take(), value]),
+        }
+    }
+    shown
+}
+
 /// Whether two objects are of one kind and name.
 pub fn same(one: &Object, other: &Object) -> bool {
     (one.gvk(), one.namespace(), one.name()) == (other.gvk(), other.namespace(), other.name())
@@ -66,4 +80,16 @@ fn objects(case: &Case, key: &str) -> Result<Vec<Object>> {
     let list = case.given.get(key).and_then(Value::as_array).into_iter().flatten();
     list.map(|value| Object::from_value(value.clone()).with_context(|| format!("{}: `{key}` has something that is no object", case.name)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object::json;
+
+    #[test]
+    fn headers_that_repeat_are_a_list() {
+        let all: [(&str, &[u8]); 4] = [("a", b"1"), ("b", b"2"), ("a", b"3"), ("a", b"4")];
+        assert_eq!(Value::Object(headers(all)), json!({"a": ["1", "3", "4"], "b": "2"}));
+    }
 }

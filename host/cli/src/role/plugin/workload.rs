@@ -10,6 +10,7 @@
 mod container;
 mod output;
 
+use super::asks::headers;
 use super::cases::Case;
 use anyhow::{Context, Result, anyhow, bail};
 use author::component;
@@ -264,15 +265,8 @@ impl<'a> Trial<'a> {
         let body = body.collect().await.context("its response broke off")?.to_bytes();
         drop(sender);
         connection.await.context("the connection")??;
-        let mut headers: Map<String, Value> = Map::new();
-        for (name, value) in head.headers.iter().filter(|(name, _)| !LEFT_OUT.contains(&name.as_str())) {
-            let value = json!(String::from_utf8_lossy(value.as_bytes()));
-            match headers.get_mut(name.as_str()) {
-                None => drop(headers.insert(name.as_str().to_owned(), value)),
-                Some(Value::Array(list)) => list.push(value),
-                Some(first) => *first = json!([first.clone(), value]),
-            }
-        }
+        let kept = head.headers.iter().filter(|(name, _)| !LEFT_OUT.contains(&name.as_str()));
+        let headers = headers(kept.map(|(name, value)| (name.as_str(), value.as_bytes())));
         let answer = json!({"status": head.status.as_u16(), "headers": headers, "body": String::from_utf8_lossy(&body)});
         Ok(answer.as_object().cloned().unwrap_or_default())
     }

@@ -89,16 +89,7 @@ fn headers(given: &Value) -> Vec<Header> {
     all.map(|(name, value)| (name.to_lowercase(), value.as_str().unwrap_or_default().as_bytes().to_vec())).collect()
 }
 
-/// The same; a name that occurs several times has a list.
 fn shown(headers: &[Header]) -> Option<Value> {
-    let mut all: Map<String, Value> = Map::new();
-    for (name, value) in headers {
-        let value = json!(String::from_utf8_lossy(value));
-        match all.get_mut(name) {
-            None => drop(all.insert(name.clone(), value)),
-            Some(Value::Array(list)) => list.push(value),
-            Some(first) => *first = json!([first.clone(), value]),
-        }
-    }
+    let all = super::headers(headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())));
     (!all.is_empty()).then_some(Value::Object(all))
 }
