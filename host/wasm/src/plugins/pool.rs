@@ -195,7 +195,7 @@ impl<E: Exports> Pool<E> {
     }
 
     /// Makes an instance and drops it: whether a component starts, and whether its exports are of the types that this version
-    /// calls, is to be known when it is loaded. Not counted as a call.
+    /// calls, is to be known when it is loaded. Nobody called, nothing is counted.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -225,12 +225,12 @@ impl<E: Exports> Pool<E> {
     }
 
     async fn instantiate(&self) -> wasmtime::Result<Live<E::Guest>> {
+        self.counters.made_instance();
         let (mut store, instance, meter) = self.start().await?;
         Ok(Live { guest: self.exports.load(&mut store, &instance)?, store, meter })
     }
 
     async fn start(&self) -> wasmtime::Result<(Store<State>, Instance, Arc<Meter>)> {
-        self.counters.made_instance();
         let limit = i64::try_from(self.limits.memory_mib.saturating_mul(1 << 20)).unwrap_or(i64::MAX);
         let meter = Meter::new(self.engine.clone(), 0, limit);
         let mut store = State::store(&meter, self.given.wasi()?, self.given.network.clone(), Some(Guest::new(self.given.clone())));
