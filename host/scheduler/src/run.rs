@@ -430,7 +430,9 @@ impl Scheduler {
         let binding = Binding { pod: pod.clone(), node, profile, writer, waiting: self.waiting.clone() };
         let ticket = match binding.prepare().await {
             Ok(ticket) => ticket,
-            Err(why) => return self.on_bound(Bound { pod, why_not: Some(why) }).await,
+            // Nobody saw its node taken: as upstream (`schedule_one.go` schedulingCycle), others are not woken. Two pods that are
+            // both refused here would wake each other without end.
+            Err(why) => return drop(self.give_back(&pod, why)),
         };
         self.tasks.spawn(async move {
             let why_not = binding.run(ticket, permits).await.err();
@@ -444,8 +446,15 @@ impl Scheduler {
             // Seen on its node by the watch, or soon.
             return self.queue.remove(&bound.pod.uid);
         };
-        let uid = bound.pod.uid.as_str();
-        let Some(pod) = self.cluster.forget(uid) else { return };
+        if let Some(pod) = self.give_back(&bound.pod, why_not) {
+            self.happened(&Event { kinds: Events::POD_FREED, node: None, pod: Some(&pod) }).await;
+        }
+    }
+
+    /// Takes it off the node that was chosen, and back to the queue. Gives what was on the node.
+    fn give_back(&mut self, pod: &PodInfo, why_not: NotBound) -> Option<Arc<PodInfo>> {
+        let uid = pod.uid.as_str();
+        let pod = self.cluster.forget(uid)?;
         let now = Instant::now();
         let current = self.pods.by_uid(uid).filter(|p| !p.is_deleting() && p.str_at(&["spec", "nodeName"]).is_empty());
         match current {
@@ -469,7 +478,7 @@ impl Scheduler {
             }
             _ => self.queue.remove(uid),
         }
-        self.happened(&Event { kinds: Events::POD_FREED, node: None, pod: Some(&pod) }).await;
+        Some(pod)
     }
 }
 
