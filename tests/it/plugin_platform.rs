@@ -40,6 +40,16 @@ spec:
     secrets: [{name: token, namespace: default, secretName: token, key: value}]
 ";
 
+/// A filter that takes and gives nothing.
+const STRANGE: &str = r#"(component
+    (core module $m (func (export "f")))
+    (core instance $i (instantiate $m))
+    (func $f (canon lift (core func $i "f")))
+    (instance $table (export "sync" (func $f)))
+    (instance $filter (export "filter" (func $f)))
+    (export "coracle:plugin/node-table@1.0.0" (instance $table))
+    (export "coracle:plugin/filter@1.0.0" (instance $filter)))"#;
+
 fn cluster() -> (&'static Cluster, MutexGuard<'static, ()>) {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     static TURN: Mutex<()> = Mutex::new(());
@@ -92,6 +102,19 @@ fn the_api_answers_as_the_plugins_account_may() {
     let denied =
         "403 Forbidden: secrets \"token\" is forbidden: User \"system:serviceaccount:default:asker\" cannot get resource \"secrets\"";
     ask(&space, "denied", "get v1 secrets default token", denied.split(" is forbidden").next().unwrap_or_default());
+    // Other verbs, other kinds, and roads around the rules: its account has some rights, not these.
+    for (name, what, expect) in [
+        ("other-kind", format!("delete pods {ns} other-kind"), "403 Forbidden: pods \"other-kind\" is forbidden"),
+        ("all-secrets", "list v1 secrets - - metadata.name".to_owned(), "403 Forbidden: secrets is forbidden"),
+        ("creates", format!("create pods {ns} {{\"metadata\":{{\"name\":\"x\"}}}}"), "403 Forbidden: pods is forbidden"),
+        ("applies", format!("apply serviceaccounts {ns} default {{}}"), "403 Forbidden: serviceaccounts \"default\" is forbidden"),
+        ("bindings", "list rbac.authorization.k8s.io/v1 clusterrolebindings - -".to_owned(), "403 Forbidden: clusterrolebindings"),
+        ("plugins", "get coracle.dev/v1alpha1 wasmplugins - asker".to_owned(), "403 Forbidden: wasmplugins"),
+        ("path", "get v1 configmaps/../secrets default token".to_owned(), "404 NotFound: the server could not find"),
+        ("query", "get v1 secrets?x=configmaps default token".to_owned(), "404 NotFound: the server could not find"),
+    ] {
+        ask(&space, name, &what, expect);
+    }
     ask(&space, "told", &format!("event {ns} told Told by a plugin"), "told");
     space.until_event("told", "Told", "by a plugin");
 }
@@ -170,5 +193,16 @@ fn a_component_of_an_older_contract_works_and_a_broken_update_keeps_the_old_one_
     assert_eq!(condition("Pulled")["status"], "False");
     pod("second");
     space.until_event("second", "FailedScheduling", "node(s) were to be avoided");
+
+    // What compiles and has functions of other types is no better.
+    std::fs::write(cluster.data().join("plugins/strange.wasm"), wat::parse_str(STRANGE).unwrap()).unwrap();
+    cluster.kubectl().apply(&plugin("strange.wasm"));
+    let strange = cluster.kubectl().until("wasmplugins", "old", "tell of its types", |plugin| {
+        let fits = |m: &str| m.starts_with("generation 1 serves on: ") && m.contains("does not fit the interfaces of this version");
+        plugin["status"]["observedGeneration"] == 3 && plugin["status"]["message"].as_str().is_some_and(fits)
+    });
+    assert_eq!(strange["status"]["servingGeneration"], 1);
+    pod("third");
+    space.until_event("third", "FailedScheduling", "node(s) were to be avoided");
     cluster.kubectl().ok(&["delete", "wasmplugin", "old"]);
 }
