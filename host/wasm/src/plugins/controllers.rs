@@ -59,8 +59,8 @@ impl Default for ControllerSettings {
 #[derive(Clone)]
 pub struct ControllerRow {
     pub plugin: Arc<dyn Reconciler>,
-    /// As whom it watches and reads; `None`: it was granted no service account.
-    pub account: Option<UserInfo>,
+    /// As whom it watches and reads.
+    pub account: UserInfo,
     /// Its WasmPlugin.
     pub object: ObjectRef,
     pub settings: ControllerSettings,

@@ -74,6 +74,9 @@ impl World {
         if self.name == "scheduler" {
             spec["scheduler"] = json!({ "extensionPoints": points });
         }
+        if self.name == "controller" {
+            spec["grants"] = json!({ "serviceAccount": {"namespace": "default", "name": "controller"} });
+        }
         spec
     }
 

@@ -135,10 +135,7 @@ impl Driver {
                 declarations
             }
         };
-        let Some(account) = &row.account else {
-            return Err("a controller needs spec.grants.serviceAccount".to_owned());
-        };
-        let client = self.context.client.with_user(account.clone());
+        let client = self.context.client.with_user(row.account.clone());
         let mut active = Active { plugin: row.plugin.clone(), controllers: HashMap::new() };
         let (mut lines, mut mappers) = (Vec::new(), Vec::new());
         for declaration in declarations {

@@ -82,13 +82,14 @@ pub fn load(made: Made) -> BoxFuture<'static, Result<Loaded, Error>> {
         let mut settings = block.settings(limits.instances).map_err(|cause| made.unfit(cause))?;
         bring(&mut settings.crds, made.definitions.clone()).map_err(|cause| made.unfit(cause))?;
         made.require(&[RECONCILE])?;
+        let account = made.settings.grants.account.as_ref();
+        let account = account.ok_or_else(|| made.unfit("a controller needs spec.grants.serviceAccount: as whom it watches".to_owned()))?;
+        let account = UserInfo::service_account(&account.namespace, &account.name);
         let maps = made.exports(MAPPING);
         let exports = Points {
             reconcile: reconcile::GuestIndices::new(&made.pre).map_err(|cause| made.mismatch(cause))?,
             mapping: maps.then(|| reconcile_mapping::GuestIndices::new(&made.pre)).transpose().map_err(|cause| made.mismatch(cause))?,
         };
-        let account = made.settings.grants.account.as_ref();
-        let account = account.map(|account| UserInfo::service_account(&account.namespace, &account.name));
         let object = made.object.reference();
         let pool = made.pool(exports, limits).await?;
         let row = ControllerRow { plugin: Arc::new(Plugin { pool: pool.clone() }), account, object, settings };
