@@ -238,8 +238,7 @@ fn languages_new_plugins_build_and_pass_their_cases() {
 /// Runs `coracle plugin` with the tools that `cargo xtask guests` installed, and gives what it said.
 fn author(folder: &Path, args: &[&str]) -> String {
     let tools = |name: &str| paths::cache().join("tools").join(name);
-    let bin =
-        [tools("guest-c/ziglang"), tools("guest-go/go/bin"), tools("guest-javascript/node_modules/.bin"), tools("guest-python/bin")];
+    let bin = [tools("guest-c/ziglang"), tools("guest-go/go/bin"), tools("guest-javascript/node_modules/.bin"), tools("guest-python/bin")];
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths(bin.into_iter().chain(std::env::split_paths(&path))).expect("folders can be joined");
     let mut command = Command::new(paths::coracle());

@@ -1,8 +1,9 @@
 //! Why a pod found no node, in upstream's words: `pkg/scheduler/framework/types.go` (Diagnosis, FitError).
 
-use interfaces::schedule::Code;
+use interfaces::schedule::{Code, Refusal};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub type Reason = Cow<'static, str>;
 
@@ -52,6 +53,33 @@ impl Diagnosis {
         }
         self.refused.push(Refused { node, code, row: self.row });
         self.plugins.insert(self.row);
+    }
+
+    /// The same for what a plugin outside said, where many nodes share one text.
+    pub(crate) fn refuse_each<'r>(&mut self, refusals: impl IntoIterator<Item = &'r Refusal>) {
+        let mut run: Option<(&Arc<str>, usize)> = None;
+        for Refusal { node, code, reason } in refusals {
+            self.refused.push(Refused { node: *node, code: *code, row: self.row });
+            match &mut run {
+                Some((text, count)) if Arc::ptr_eq(text, reason) => *count += 1,
+                _ => {
+                    if let Some((text, count)) = run.replace((reason, 1)) {
+                        self.count(text, count);
+                    }
+                }
+            }
+        }
+        if let Some((text, count)) = run {
+            self.count(text, count);
+            self.plugins.insert(self.row);
+        }
+    }
+
+    fn count(&mut self, reason: &str, nodes: usize) {
+        match self.reasons.get_mut(reason) {
+            Some(count) => *count += nodes,
+            None => drop(self.reasons.insert(Cow::Owned(reason.to_owned()), nodes)),
+        }
     }
 
     /// The row that runs now had its part in the refusal.
@@ -114,5 +142,16 @@ mod tests {
         assert_eq!(diagnosis.message(12), told);
         diagnosis.post_filter = "preemption: 0/12 nodes are available: 10 Preemption is not helpful for scheduling.".into();
         assert_eq!(diagnosis.message(12), format!("{told} {}", diagnosis.post_filter));
+    }
+
+    #[test]
+    fn equal_texts_are_one_reason_whoever_shares_them() {
+        let (mut diagnosis, code) = (Diagnosis::default(), Code::Unschedulable);
+        diagnosis.refuse(0, code, ["full".into()]);
+        let (full, again, other): (Arc<str>, Arc<str>, Arc<str>) = ("full".into(), "full".into(), "far away".into());
+        let told = [(1, &full), (2, &full), (3, &other), (4, &again), (5, &full)];
+        diagnosis.refuse_each(&told.map(|(node, reason)| Refusal { node, code, reason: reason.clone() }));
+        assert_eq!(diagnosis.message(6), "0/6 nodes are available: 1 far away, 5 full.");
+        assert_eq!(diagnosis.refused().iter().map(|refused| refused.node).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
     }
 }

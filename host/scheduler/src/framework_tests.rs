@@ -93,7 +93,7 @@ impl SchedulePlugin for Fake {
         self.asked("filter", &format!("{candidates:?}"))?;
         let Some((name, code)) = self.refuse else { return Ok(Vec::new()) };
         let refused = candidates.iter().filter(|node| name == "*" || nodes.nodes[**node as usize].name == name);
-        Ok(refused.map(|node| Refusal { node: *node, code, reason: format!("{} says no", self.name) }).collect())
+        Ok(refused.map(|node| Refusal { node: *node, code, reason: format!("{} says no", self.name).into() }).collect())
     }
     async fn post_filter(
         &self,
@@ -292,7 +292,7 @@ async fn dry_runs_tell_plugins_what_comes_and_goes() {
         async fn filter(&self, _: &PodView, _: &NodeTable, candidates: &[u32]) -> Result<Vec<Refusal>, PluginError> {
             let crowded = *self.0.lock() > 0;
             let refused = candidates.iter().filter(|_| crowded);
-            Ok(refused.map(|node| Refusal { node: *node, code: NO, reason: "crowded".to_owned() }).collect())
+            Ok(refused.map(|node| Refusal { node: *node, code: NO, reason: "crowded".into() }).collect())
         }
     }
     let log = Log::default();

@@ -68,7 +68,7 @@ async fn refused(plugin: &Plugin, told: &str, table: &NodeTable) -> Result<Vec<(
     let candidates: Vec<u32> = (0..).take(table.nodes.len()).collect();
     let refusals = plugin.row.filter(&pod(told), table, &candidates).await?;
     assert!(refusals.iter().all(|refusal| refusal.code == Code::Unschedulable));
-    Ok(refusals.into_iter().map(|refusal| (refusal.node, refusal.reason)).collect())
+    Ok(refusals.into_iter().map(|refusal| (refusal.node, refusal.reason.to_string())).collect())
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ fn pod(name: &str, labels: &[(&str, &str)]) -> PodView {
 }
 
 fn names(refusals: Vec<Refusal>) -> Vec<(u32, String)> {
-    refusals.into_iter().map(|refusal| (refusal.node, refusal.reason)).collect()
+    refusals.into_iter().map(|refusal| (refusal.node, refusal.reason.to_string())).collect()
 }
 
 #[tokio::test]

@@ -20,7 +20,9 @@ pub struct Machine {
 pub fn all() -> Result<Vec<Machine>, Failure> {
     let settings = setting("instances", "");
     let lines = settings.split(['\n', ';']).map(str::trim).filter(|line| !line.is_empty());
-    lines.map(|line| Machine::parse(line).ok_or_else(|| Failure::Failed(format!("setting instances: {line:?} is not understood")))).collect()
+    lines
+        .map(|line| Machine::parse(line).ok_or_else(|| Failure::Failed(format!("setting instances: {line:?} is not understood"))))
+        .collect()
 }
 
 impl Machine {

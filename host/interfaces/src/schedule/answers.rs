@@ -1,6 +1,7 @@
 //! What plugins answer. Upstream's `fwk.Status` is one type for all extension points; here each point has the answers that
 //! mean something there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a node was refused. Codes as upstream's `fwk.Code`.
@@ -8,8 +9,8 @@ use std::time::Duration;
 pub struct Refusal {
     pub node: u32,
     pub code: Code,
-    /// As it stands in the pod's event: `0/3 nodes are available: 2 <reason>, 1 <reason>.`
-    pub reason: String,
+    /// As it stands in the pod's event: `0/3 nodes are available: 2 <reason>, 1 <reason>.` Nodes with the same cause share it.
+    pub reason: Arc<str>,
 }
 
 /// A node that was refused in this cycle, and by which plugin.

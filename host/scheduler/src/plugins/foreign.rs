@@ -4,7 +4,7 @@ use super::{Cx, MAX_SCORE, Plugin};
 use crate::diagnosis::Diagnosis;
 use crate::event::Events;
 use async_trait::async_trait;
-use interfaces::schedule::{PluginError, Points, SchedulePlugin};
+use interfaces::schedule::{PluginError, Points, Refusal, SchedulePlugin};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -30,15 +30,23 @@ impl Plugin for Foreign {
         if refusals.is_empty() {
             return Ok(());
         }
-        let mut by_node: HashMap<u32, _> = refusals.into_iter().map(|r| (r.node, (r.code, r.reason))).collect();
-        candidates.retain(|node| match by_node.remove(node) {
-            Some((code, reason)) => {
-                refused.refuse(*node, code, [reason.into()]);
-                false
-            }
-            None => true,
+        // As a rule they come in the order of the candidates.
+        let (mut gone, mut rest) = (Vec::with_capacity(refusals.len()), refusals.iter().peekable());
+        candidates.retain(|node| {
+            let refusal = rest.next_if(|refusal| refusal.node == *node);
+            gone.extend(refusal);
+            refusal.is_none()
         });
-        if let Some(node) = by_node.keys().next() {
+        let mut others: HashMap<u32, &Refusal> = rest.map(|refusal| (refusal.node, refusal)).collect();
+        if !others.is_empty() {
+            candidates.retain(|node| {
+                let refusal = others.remove(node);
+                gone.extend(refusal);
+                refusal.is_none()
+            });
+        }
+        refused.refuse_each(gone);
+        if let Some(node) = others.keys().next() {
             tracing::warn!(plugin = self.name(), node, "a node was refused that was no candidate");
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use interfaces::schedule::{Code, NodeTable, NodeView, PluginError, PodView, Refusal, SchedulePlugin};
+use std::sync::Arc;
 
 pub struct NodeRequirements;
 
@@ -41,12 +42,13 @@ impl SchedulePlugin for NodeRequirements {
 
     async fn filter(&self, pod: &PodView, nodes: &NodeTable, candidates: &[u32]) -> Result<Vec<Refusal>, PluginError> {
         let terms = Term::all(pod, "requires");
+        let reason = |term: &Term<'_>| Arc::from(format!("node(s) lacked what the pod requires: {}", term.text));
+        let reasons: Vec<Arc<str>> = terms.iter().map(reason).collect();
         let mut refusals = Vec::new();
         for number in candidates {
             let node = row(nodes, *number)?;
-            if let Some(term) = terms.iter().find(|term| !term.is_met(node)) {
-                let reason = format!("node(s) lacked what the pod requires: {}", term.text);
-                refusals.push(Refusal { node: *number, code: Code::UnschedulableAndUnresolvable, reason });
+            if let Some((_, reason)) = terms.iter().zip(&reasons).find(|(term, _)| !term.is_met(node)) {
+                refusals.push(Refusal { node: *number, code: Code::UnschedulableAndUnresolvable, reason: reason.clone() });
             }
         }
         Ok(refusals)

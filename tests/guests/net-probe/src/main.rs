@@ -1,12 +1,12 @@
 //! `net-probe [resolve NAME|connect ADDRESS TEXT|get URL]`
 
 use std::process::ExitCode;
-use wstd::http::{Body, Client, Request};
-use wstd::io::{AsyncRead, AsyncWrite};
-use wstd::net::TcpStream;
 use wasip2::sockets::instance_network::instance_network;
 use wasip2::sockets::ip_name_lookup::resolve_addresses;
 use wasip2::sockets::network::IpAddress;
+use wstd::http::{Body, Client, Request};
+use wstd::io::{AsyncRead, AsyncWrite};
+use wstd::net::TcpStream;
 
 #[wstd::main]
 async fn main() -> ExitCode {
@@ -45,7 +45,8 @@ fn resolve(name: &str) -> Result<String, String> {
 }
 
 async fn connect(address: &str, text: &str) -> Result<String, String> {
-    let mut stream = TcpStream::connect_addr(address.parse().map_err(|_| "not an address".to_owned())?).await.map_err(|error| error.to_string())?;
+    let mut stream =
+        TcpStream::connect_addr(address.parse().map_err(|_| "not an address".to_owned())?).await.map_err(|error| error.to_string())?;
     stream.write_all(text.as_bytes()).await.map_err(|error| error.to_string())?;
     let mut answer = vec![0; text.len()];
     let mut got = 0;

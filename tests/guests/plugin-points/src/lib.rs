@@ -14,8 +14,8 @@ use coracle::plugin::schedule_types::{Entry, Node, Pod, Rejection, Usage};
 use coracle::plugin::{config, log, running_pods, waiting_pods};
 use exports::coracle::plugin::filter::{Code, Reason, Verdicts};
 use exports::coracle::plugin::{
-    bind, filter, node_table, permit, post_bind, post_filter, pre_bind, pre_enqueue, pre_filter, pre_filter_extensions, pre_score, queue_sort,
-    raw_score, requeue, reserve, score, score_normalize,
+    bind, filter, node_table, permit, post_bind, post_filter, pre_bind, pre_enqueue, pre_filter, pre_filter_extensions, pre_score,
+    queue_sort, raw_score, requeue, reserve, score, score_normalize,
 };
 use std::cell::RefCell;
 
@@ -254,7 +254,9 @@ impl pre_bind::Guest for Plugin {
 impl bind::Guest for Plugin {
     fn bind(pod: Pod, node: String) -> Result<bind::Outcome, String> {
         Ok(match setting("bind").as_str() {
-            "write" => bind::Outcome::Write(vec![Entry { key: "bound-by".to_owned(), value: format!("points for {} to {node}", pod.name) }]),
+            "write" => {
+                bind::Outcome::Write(vec![Entry { key: "bound-by".to_owned(), value: format!("points for {} to {node}", pod.name) }])
+            }
             "done" => bind::Outcome::Done,
             _ => bind::Outcome::Skip,
         })

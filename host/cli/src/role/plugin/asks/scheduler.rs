@@ -72,7 +72,7 @@ async fn cycle(
     if filters {
         refused = plugin.filter(view, table, &candidates).await?;
         candidates.retain(|number| refused.iter().all(|refusal| refusal.node != *number));
-        let reasons: Map<String, Value> = refused.iter().map(|refusal| (name(refusal.node), json!(refusal.reason))).collect();
+        let reasons: Map<String, Value> = refused.iter().map(|refusal| (name(refusal.node), json!(&*refusal.reason))).collect();
         say("filter", Value::Object(reasons));
         // Nodes that preemption need not look at.
         let never: BTreeSet<String> =

@@ -4,6 +4,7 @@ use crate::plugins::bindings::coracle::plugin::schedule_types;
 use crate::plugins::bindings::exports::coracle::plugin::{bind, filter, permit, post_filter, pre_filter, pre_score, requeue};
 use interfaces::schedule::{Bind, Code, Events, Permit, PostFilter, PreFilter, PreScore, Refusal, Refused, Rejection, SortKey};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// As `wit/scheduler.wit` says.
@@ -88,14 +89,14 @@ pub fn verdicts(verdicts: filter::Verdicts, candidates: &[u32]) -> Result<Vec<Re
     if reasons.len() > REASONS {
         return Err(format!("it gave {} reasons, at most {REASONS} are allowed", reasons.len()));
     }
-    let reasons: Vec<(Code, String)> = reasons
+    let reasons: Vec<(Code, Arc<str>)> = reasons
         .into_iter()
         .map(|reason| {
             let code = match reason.code {
                 filter::Code::Unschedulable => Code::Unschedulable,
                 filter::Code::UnschedulableAndUnresolvable => Code::UnschedulableAndUnresolvable,
             };
-            (code, text(reason.text))
+            (code, text(reason.text).into())
         })
         .collect();
     let bytes = passed.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
